@@ -1,0 +1,1 @@
+"""What every process shares: time, money, errors, settings, logs, gRPC server and channel."""

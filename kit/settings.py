@@ -1,0 +1,110 @@
+"""Settings from the environment: wrong ones refuse to start, with all problems listed at once."""
+
+import sys
+from typing import Annotated, NoReturn, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_MIN_SECRET_LENGTH = 16
+_PLACEHOLDERS = ("changeme", "change-me", "placeholder", "your-", "example", "xxxx", "todo")
+# sysexits.h: EX_CONFIG.
+EXIT_BAD_CONFIGURATION = 78
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+class SettingsError(Exception):
+    """The environment does not describe a process that may start.
+
+    `problems`: one line each, naming the variable and never its value.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class ProcessSettings(BaseSettings):
+    """What every process has. Names in upper case are the environment variables."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    environment: Annotated[str, Field(pattern="^(development|test|staging|production)$")] = (
+        "development"
+    )
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    log_format: Annotated[str, Field(pattern="^(auto|pretty|json)$")] = "auto"
+    shutdown_seconds: Seconds = 10.0
+
+    @property
+    def in_development(self) -> bool:
+        """Whether conveniences for developers (reflection, plain HTTP) are allowed."""
+        return self.environment in ("development", "test")
+
+
+class NamedSecret(BaseModel):
+    """A secret with the name of its holder. Never printed."""
+
+    name: str
+    secret: Annotated[str, Field(repr=False)]
+
+
+def load_settings(kind: type[SettingsT], **overrides: object) -> SettingsT:
+    """Read the settings of a process from the environment.
+
+    Raises `SettingsError` with every problem when something is missing, malformed or contradictory.
+    """
+    try:
+        return kind(**overrides)  # type: ignore[arg-type]  # tests pass fields by name
+    except ValidationError as error:
+        raise SettingsError([_problem(each) for each in error.errors()]) from None
+
+
+def refuse_to_start(service: str, error: SettingsError) -> NoReturn:
+    """Print every problem on standard error and leave with the exit code for bad configuration."""
+    lines = [f"{service} cannot start, its settings have {len(error.problems)} problem(s):"]
+    lines += [f"  - {problem}" for problem in error.problems]
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.exit(EXIT_BAD_CONFIGURATION)
+
+
+def parse_named_secrets(text: str) -> list[NamedSecret]:
+    """Parse "name=secret" pairs separated by commas, as in SERVICE_TOKENS.
+
+    Raises `ValueError` naming what is wrong: an empty, short or placeholder secret, a repeated
+    name or secret.
+    """
+    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    secrets = [NamedSecret(name=name.strip(), secret=secret) for name, _, secret in pairs]
+    if len({each.name for each in secrets}) != len(secrets):
+        raise ValueError("a name appears twice")
+    if len({each.secret for each in secrets}) != len(secrets):
+        raise ValueError("two names share one secret")
+    for each in secrets:
+        require_strong_secret(each.secret, each.name)
+    return secrets
+
+
+def require_strong_secret(secret: str, name: str) -> str:
+    """Return `secret` when it can protect something.
+
+    Raises `ValueError` when it is empty, shorter than 16 characters, or a placeholder.
+    """
+    if len(secret) < _MIN_SECRET_LENGTH:
+        raise ValueError(f"the secret of {name!r} is shorter than {_MIN_SECRET_LENGTH} characters")
+    if any(placeholder in secret.lower() for placeholder in _PLACEHOLDERS):
+        raise ValueError(f"the secret of {name!r} is a placeholder")
+    return secret
+
+
+def _problem(error: object) -> str:
+    details = error if isinstance(error, dict) else {}
+    location = ".".join(str(part) for part in details.get("loc", ())) or "settings"
+    message = str(details.get("msg", "is not valid")).removeprefix("Value error, ")
+    if details.get("type") == "missing":
+        message = "is required"
+    return f"{location.upper()}: {message}"
