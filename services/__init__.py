@@ -1,0 +1,1 @@
+"""The product's own services: payments, and the BFF that fronts it."""

@@ -1,0 +1,1 @@
+"""The payments service: the single owner of payment state."""

@@ -1,0 +1,1 @@
+"""The rules of payments. Pure: no gRPC, no SQL, no HTTP, no clock of its own."""

@@ -1,0 +1,81 @@
+"""An attempt: one try to take a payment's money at one gateway, under a reference of its own."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from kit.money import Money
+from services.payments.domain.payment import Failure
+
+
+class AttemptOutcome(StrEnum):
+    """What is known about an attempt."""
+
+    SENDING = "sending"
+    LIVE = "live"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNDELIVERED = "undelivered"
+
+
+# While an attempt is in one of these, it may still take money, and no other may start.
+UNSETTLED_OUTCOMES = frozenset(
+    {AttemptOutcome.SENDING, AttemptOutcome.LIVE, AttemptOutcome.UNKNOWN}
+)
+
+
+class Flow(StrEnum):
+    """How an attempt reaches the payer.
+
+    HOSTED: an unguessable link that nobody can pay on before we deliver it. PROMPT: the gateway
+    itself reaches the payer's phone.
+    """
+
+    HOSTED = "hosted"
+    PROMPT = "prompt"
+
+
+# Why an attempt that a stopped process left behind ended: it says nothing about the gateway.
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at one gateway.
+
+    `number`: 1 for the payment's first. `link`: the hosted page that was delivered, if any.
+    `surplus`: verified money that the payment did not need. `next_check_at`: when the worker asks
+    the gateway next; None for never. `checks`: how often it asked. `lease_token`: fences a worker
+    that lost its lease.
+    """
+
+    id: UUID
+    payment_id: UUID
+    number: int
+    gateway: str
+    reference: str
+    flow: Flow
+    outcome: AttemptOutcome
+    amount: Money
+    created_at: datetime
+    gateway_transaction_id: str = ""
+    link: str = ""
+    failure: Failure | None = None
+    surplus: Money | None = None
+    expires_at: datetime | None = None
+    next_check_at: datetime | None = None
+    checks: int = 0
+    lease_token: int = 0
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether it may still take money."""
+        return self.outcome in UNSETTLED_OUTCOMES
+
+    def settled(self, outcome: AttemptOutcome, failure: Failure | None = None) -> "Attempt":
+        """Return the attempt with its outcome and, if it failed, why."""
+        return replace(self, outcome=outcome, failure=failure or self.failure)

@@ -1,0 +1,39 @@
+"""Why payments fail: stable codes and the sentence that a member reads."""
+
+from datetime import datetime
+
+from services.payments.domain.payment import Failure
+
+GATEWAY_UNAVAILABLE = "gateway_unavailable"
+GATEWAY_REJECTED = "gateway_rejected"
+
+_DECLINED = "The payment was declined. No money was taken; try again or use another method."
+
+MEMBER_MESSAGES: dict[str, str] = {
+    "declined": _DECLINED,
+    "card_declined": "Your bank declined the card. Try another card or another method.",
+    "insufficient_funds": "There is not enough money on the account. Top it up or use another one.",
+    "incorrect_pin": "The PIN was not right. Try again.",
+    "incorrect_otp": "The one-time password was not right. Try again.",
+    "invalid_card": "The card details are not valid. Check them or use another card.",
+    "card_expired": "The card has expired. Use another card.",
+    "card_restricted": "This card cannot be used for this payment. Use another card.",
+    "fraud_suspected": "Your bank blocked the payment. Call your bank or use another method.",
+    "payer_declined": "The payment was declined on the phone. You can try again.",
+    "prompt_expired": "The prompt was not answered in time. You can try again.",
+    "invalid_phone_number": "The phone number was not accepted. Check it and try again.",
+    "amount_not_supported": "This amount cannot be paid with this method. Use another method.",
+    GATEWAY_UNAVAILABLE: (
+        "The payment provider cannot be reached. No money was taken; try again in a few minutes."
+    ),
+    GATEWAY_REJECTED: "The payment provider refused the payment. Try another method.",
+    "interrupted": "The payment was interrupted before it began. No money was taken; try again.",
+}
+
+
+def failure(code: str, at: datetime) -> Failure:
+    """Return the failure of a code at a time, with the member's sentence.
+
+    An unknown code keeps its name and reads as a plain decline.
+    """
+    return Failure(code=code, message=MEMBER_MESSAGES.get(code, _DECLINED), at=at)

@@ -1,0 +1,28 @@
+"""When an attempt is looked up: often at first, then less, and long after it should be over."""
+
+from datetime import datetime, timedelta
+
+_SECONDS = (5, 15, 30, 60, 180, 300, 600, 900, 1800, 3600)
+_HOURLY = timedelta(hours=1)
+_DAILY = timedelta(days=1)
+# Late mobile-money and bank confirmations have been reported hours later (Flutterwave contract,
+# gotchas); a success found after that is still honoured for ten days.
+_HOURLY_FOR = timedelta(hours=24)
+_DAILY_FOR = timedelta(days=10)
+_ASSUMED_LIFETIME = timedelta(hours=1)
+
+
+def next_check(
+    checks: int, now: datetime, created_at: datetime, expires_at: datetime | None
+) -> datetime | None:
+    """Return when to ask the gateway again, or None when the attempt is given up.
+
+    `checks`: how often it was asked so far. `expires_at`: when the charge stops being payable, or
+    None when the gateway does not say.
+    """
+    if checks < len(_SECONDS):
+        return now + timedelta(seconds=_SECONDS[checks])
+    end = expires_at or created_at + _ASSUMED_LIFETIME
+    if now < end + _HOURLY_FOR:
+        return now + _HOURLY
+    return now + _DAILY if now < end + _HOURLY_FOR + _DAILY_FOR else None

@@ -1,0 +1,1 @@
+"""What the service does, one operation a module: written against ports, free of gRPC and SQL."""

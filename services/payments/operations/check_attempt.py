@@ -1,0 +1,158 @@
+"""Asks a gateway what became of an attempt, and applies the answer: one unit of work, all or none."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from kit.money import Money
+from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
+from services.payments.domain.audit import AuditKind
+from services.payments.domain.charges import ChargeReport
+from services.payments.domain.errors import StaleWriteError
+from services.payments.domain.evidence import RULES, Answer, Evidence, evidence_of_look_up
+from services.payments.domain.membership import granted
+from services.payments.domain.payment import Payment
+from services.payments.domain.schedule import next_check
+from services.payments.domain.settlement import Effect, Note, Settlement, as_surplus, settle
+from services.payments.domain.states import OPEN_STATUSES
+from services.payments.operations import journal
+from services.payments.operations.dependencies import Dependencies
+from services.payments.ports import Work
+
+# Answers that show that the gateway itself spoke.
+_SPOKE = frozenset(
+    {Answer.SUCCEEDED, Answer.PENDING, Answer.REQUIRES_ACTION, Answer.FAILED, Answer.NOT_FOUND}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """The payment after a check, and whether the gateway answered at all."""
+
+    payment: Payment
+    answer: Answer
+
+    @property
+    def answered(self) -> bool:
+        """Whether the gateway itself spoke."""
+        return self.answer in _SPOKE
+
+
+async def check_attempt(
+    deps: Dependencies, attempt: Attempt, *, fence: int | None = None, webhook: bool = False
+) -> Check:
+    """Ask the attempt's gateway by our own reference and apply what it says.
+
+    `fence`: the lease token of a worker's claim; its writes are dropped when the lease went to
+    another. `webhook`: a callback made us ask. Raises `StaleWriteError` when the lease is lost.
+    """
+    report = await deps.gateways.get_charge(attempt)
+    evidence = evidence_of_look_up(report.answer)
+    if evidence is Evidence.REJECTED and _still_payable(attempt):
+        # A delivered link stays payable until the gateway says that it is closed.
+        closed = await deps.gateways.cancel_charge(attempt)
+        evidence = evidence if closed.answer is Answer.SUCCEEDED else Evidence.LIVE
+    finding = _Finding(
+        attempt=attempt, evidence=evidence, report=report, fence=fence, webhook=webhook
+    )
+    async with deps.storage.work() as work:
+        applied = await _apply(deps, work, finding)
+    journal.alert(applied.payment.id, applied.notes)
+    deps.wakeups.payment_changed(applied.payment.id)
+    return Check(payment=applied.payment, answer=report.answer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    attempt: Attempt
+    evidence: Evidence
+    report: ChargeReport
+    fence: int | None
+    webhook: bool
+
+
+async def _apply(deps: Dependencies, work: Work, finding: _Finding) -> Settlement:
+    now = deps.clock.now()
+    before = await work.payments.lock(finding.attempt.payment_id)
+    attempts = await work.attempts.of_payment(before.id)
+    stored = next(each for each in attempts if each.id == finding.attempt.id)
+    if finding.fence is not None and stored.lease_token != finding.fence:
+        raise StaleWriteError(f"attempt {stored.id} was claimed by another worker")
+    settlement = settle(before, stored, finding.evidence, finding.report, now)
+    if settlement.effect is Effect.GRANT:
+        settlement = await _grant(work, settlement, before, now)
+    payment = _counted(settlement.payment, before, now, webhook=finding.webhook)
+    scheduled = finding.fence is not None
+    await work.attempts.save(_rescheduled(settlement.attempt, now, scheduled=scheduled))
+    await work.payments.save(payment, before)
+    await journal.write(work, payment.id, (_check_note(finding), *settlement.notes), now)
+    if payment.status is not before.status:
+        await work.outbox.add(f"payment.{payment.status}", payment, now)
+    return replace(settlement, payment=payment)
+
+
+async def _grant(work: Work, settlement: Settlement, before: Payment, now: datetime) -> Settlement:
+    """Grant the tier, unless the member meanwhile bought the same thing with another payment."""
+    held = (await work.memberships.lock(before.user_id)).current(now)
+    purchase = before.purchase
+    late = before.status not in OPEN_STATUSES
+    if late and held.covers(purchase.tier, purchase.billing_cycle, now):
+        taken = before.amount + (settlement.attempt.surplus or Money(before.amount.currency, 0))
+        return as_surplus(before, settlement.attempt, taken)
+    membership = granted(held, settlement.payment, now)
+    await work.memberships.save(membership, now)
+    note = Note(
+        kind=AuditKind.EFFECT,
+        action="tier_granted",
+        reason=f"{membership.tier} until {membership.period_end:%Y-%m-%d}",
+        rule=RULES[Evidence.PAID],
+        details={"tier": membership.tier, "previous_tier": held.tier},
+    )
+    return replace(settlement, notes=(*settlement.notes, note))
+
+
+def _counted(payment: Payment, before: Payment, now: datetime, *, webhook: bool) -> Payment:
+    """Return the payment with its check counted; a new version only when something changed."""
+    if payment != before:
+        payment = payment.touched(now)
+    return replace(
+        payment,
+        verification_count=payment.verification_count + 1,
+        last_verified_at=now,
+        webhook_count=payment.webhook_count + webhook,
+        webhook_received_at=now if webhook else payment.webhook_received_at,
+    )
+
+
+def _rescheduled(attempt: Attempt, now: datetime, *, scheduled: bool) -> Attempt:
+    """Return the attempt with its next check; only the worker's own checks use up the schedule."""
+    if attempt.outcome is AttemptOutcome.SUCCEEDED:
+        return replace(attempt, next_check_at=None)
+    if attempt.outcome is AttemptOutcome.SENDING or not scheduled:
+        return attempt
+    due = next_check(attempt.checks, now, attempt.created_at, attempt.expires_at)
+    return replace(attempt, checks=attempt.checks + 1, next_check_at=due)
+
+
+def _still_payable(attempt: Attempt) -> bool:
+    return attempt.flow is Flow.HOSTED and attempt.outcome is AttemptOutcome.LIVE
+
+
+def _check_note(finding: _Finding) -> Note:
+    attempt, report = finding.attempt, finding.report
+    details = {
+        "gateway": attempt.gateway,
+        "reference": attempt.reference,
+        "gateway_transaction_id": report.gateway_transaction_id,
+        "gateway_status": report.gateway_status,
+        "amount": str(report.amount or ""),
+        "fee": str(report.fee or ""),
+        "failure_code": report.failure_code,
+        "asked_because": "webhook" if finding.webhook else "",
+    }
+    return Note(
+        kind=AuditKind.CHECK,
+        action="gateway_asked",
+        reason=f"{attempt.gateway} answered {report.answer}",
+        rule=RULES[finding.evidence],
+        details={key: value for key, value in details.items() if value},
+    )

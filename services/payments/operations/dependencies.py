@@ -1,0 +1,23 @@
+"""What every operation is given."""
+
+from dataclasses import dataclass
+
+from kit.clock import Clock
+from kit.ids import Ids
+from kit.tasks import OwnedTasks
+from services.payments.ports import DEFAULT_TIMING, Gateways, Storage, Timing, Wakeups
+from services.payments.router import Router
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """The outside world of the operations."""
+
+    storage: Storage
+    gateways: Gateways
+    router: Router
+    clock: Clock
+    ids: Ids
+    wakeups: Wakeups
+    tasks: OwnedTasks
+    timing: Timing = DEFAULT_TIMING

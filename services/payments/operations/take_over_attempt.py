@@ -1,0 +1,32 @@
+"""Continues an attempt whose process stopped between sending it and recording the outcome."""
+
+from services.payments.domain.attempts import INTERRUPTED, Attempt
+from services.payments.domain.charges import ChargeReport
+from services.payments.domain.evidence import Answer
+from services.payments.operations.dependencies import Dependencies
+from services.payments.operations.send_attempts import Sending, record_creation, send_attempts
+
+
+async def take_over_attempt(deps: Dependencies, attempt: Attempt) -> None:
+    """Decide an interrupted attempt as a lost reply, and go on with the next one if that is safe.
+
+    A hosted link that was never delivered can be replaced at once; a prompt that may be on a phone
+    cannot, and is looked up from now on.
+    """
+    async with deps.storage.work() as work:
+        payment = await work.payments.get(attempt.payment_id)
+    if payment is None:
+        raise LookupError(f"attempt {attempt.id} has no payment")
+    routes = await deps.router.routes(payment.purchase)
+    interrupted = ChargeReport(
+        answer=Answer.UNKNOWN,
+        failure_code=INTERRUPTED,
+        detail="the process stopped before the gateway's answer was recorded",
+    )
+    sending = Sending(payment=payment, attempt=attempt, routes=routes)
+    recorded = await record_creation(deps, sending, interrupted)
+    if recorded.next_attempt is not None:
+        again = Sending(payment=recorded.payment, attempt=recorded.next_attempt, routes=routes)
+        await deps.tasks.finish(send_attempts(deps, again))
+    else:
+        deps.wakeups.attempt_due()
