@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit.deadlines import time_left
 from kit.interceptors import AUTHORIZATION_KEY, USER_TOKEN_KEY
@@ -19,6 +20,7 @@ _OPTIONS = (
     # The library's own retries would send a charge twice; ours know what is safe.
     ("grpc.enable_retries", 0),
 )
+_HEALTH_SECONDS = 1.0
 
 
 class ServiceChannel:
@@ -53,6 +55,16 @@ class ServiceChannel:
         """Open one server stream; it ends with the service's stream or by cancelling the task."""
         stream: AsyncIterator[Any] = method(request, metadata=self.metadata(user_token))
         return stream
+
+    async def serves(self, service: str) -> bool:
+        """Ask by `grpc.health.v1` whether the other side serves `service` (its full name)."""
+        check = health_pb2_grpc.HealthStub(self.channel).Check
+        request = health_pb2.HealthCheckRequest(service=service)
+        try:
+            answer = await self.call(check, request, timeout=_HEALTH_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def metadata(self, user_token: str | None = None) -> tuple[tuple[str, str], ...]:
         """Return the metadata of a call made now."""

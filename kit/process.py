@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import uvloop
@@ -21,22 +21,32 @@ def run_process(
     service: str,
     kind: type[SettingsT],
     serve: Callable[[SettingsT, asyncio.Event], Awaitable[None]],
+    *,
+    further_problems: Callable[[], Sequence[str]] = tuple,
 ) -> None:
     """Load the settings of a process and serve until SIGTERM or SIGINT.
 
-    `serve` builds the process, runs until the event is set, and closes what it opened. Bad
-    settings end the process with every problem listed; a busy port with one line.
+    `serve` builds the process, runs until the event is set, and closes what it opened.
+    `further_problems` looks at the environment beyond the settings class. Bad settings end the
+    process with every problem listed; a busy port with one line.
     """
-    try:
-        settings = load_settings(kind)
-    except SettingsError as error:
-        refuse_to_start(service, error)
+    settings = _load_or_refuse(service, kind, further_problems())
     configure_logs(service, level=settings.log_level, form=settings.log_format)
     try:
         uvloop.run(_until_signalled(settings, serve))
     except AddressInUseError as error:
         sys.stderr.write(f"{service} cannot start: {error}\n")
         sys.exit(1)
+
+
+def _load_or_refuse(service: str, kind: type[SettingsT], problems: Sequence[str]) -> SettingsT:
+    try:
+        settings = load_settings(kind)
+    except SettingsError as error:
+        refuse_to_start(service, SettingsError([*error.problems, *problems]))
+    if problems:
+        refuse_to_start(service, SettingsError(list(problems)))
+    return settings
 
 
 async def _until_signalled(

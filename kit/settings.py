@@ -1,18 +1,31 @@
 """Settings from the environment: wrong ones refuse to start, with all problems listed at once."""
 
+import re
 import sys
 from typing import Annotated, NoReturn, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingError
 
 _MIN_SECRET_LENGTH = 16
+_CARRIED_IN_A_HEADER = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _PLACEHOLDERS = ("changeme", "change-me", "placeholder", "your-", "example", "xxxx", "todo")
 # sysexits.h: EX_CONFIG.
 EXIT_BAD_CONFIGURATION = 78
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+# "host:port" to listen on or to connect to.
+Address = Annotated[str, Field(pattern=r"^\S+:[0-9]{1,5}$")]
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -61,7 +74,11 @@ def load_settings(kind: type[SettingsT], **overrides: object) -> SettingsT:
     try:
         return kind(**overrides)  # type: ignore[arg-type]  # tests pass fields by name
     except ValidationError as error:
-        raise SettingsError([_problem(each) for each in error.errors()]) from None
+        prefix = kind.model_config.get("env_prefix", "")
+        raise SettingsError([_problem(each, prefix) for each in error.errors()]) from None
+    except UnreadableSettingError as error:
+        # A structured value that is not JSON; the message names the field and not the value.
+        raise SettingsError([str(error)]) from None
 
 
 def refuse_to_start(service: str, error: SettingsError) -> NoReturn:
@@ -75,11 +92,15 @@ def refuse_to_start(service: str, error: SettingsError) -> NoReturn:
 def parse_named_secrets(text: str) -> list[NamedSecret]:
     """Parse "name=secret" pairs separated by commas, as in SERVICE_TOKENS.
 
-    Raises `ValueError` naming what is wrong: an empty, short or placeholder secret, a repeated
-    name or secret.
+    Raises `ValueError` naming what is wrong: an empty, short or placeholder secret, one that no
+    header can carry, a repeated name or secret.
     """
-    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
-    secrets = [NamedSecret(name=name.strip(), secret=secret) for name, _, secret in pairs]
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    secrets = [NamedSecret(name=name.strip(), secret=secret.strip()) for name, _, secret in pairs]
+    if not all(each.name and each.secret for each in secrets):
+        raise ValueError('must be "name=secret" pairs separated by commas')
+    if not all(_CARRIED_IN_A_HEADER.fullmatch(each.secret) for each in secrets):
+        raise ValueError("a secret has characters that a header cannot carry")
     if len({each.name for each in secrets}) != len(secrets):
         raise ValueError("a name appears twice")
     if len({each.secret for each in secrets}) != len(secrets):
@@ -101,9 +122,18 @@ def require_strong_secret(secret: str, name: str) -> str:
     return secret
 
 
-def _problem(error: object) -> str:
+def _strong(secret: SecretStr, info: ValidationInfo) -> SecretStr:
+    require_strong_secret(secret.get_secret_value(), (info.field_name or "secret").upper())
+    return secret
+
+
+# A secret that must be able to protect something. Never printed.
+StrongSecret = Annotated[SecretStr, AfterValidator(_strong)]
+
+
+def _problem(error: object, prefix: str) -> str:
     details = error if isinstance(error, dict) else {}
-    location = ".".join(str(part) for part in details.get("loc", ())) or "settings"
+    location = prefix + ".".join(str(part) for part in details.get("loc", ())) or "settings"
     message = str(details.get("msg", "is not valid")).removeprefix("Value error, ")
     if details.get("type") == "missing":
         message = "is required"

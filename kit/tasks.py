@@ -15,10 +15,14 @@ class OwnedTasks:
 
     async def finish(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         """Run `work` and return its result; when the caller is cancelled, `work` goes on."""
+        return await asyncio.shield(self.start(work))
+
+    def start(self, work: Coroutine[Any, Any, ResultT]) -> asyncio.Task[ResultT]:
+        """Run `work` to its end in a task of its own."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
 
     async def drain(self, seconds: float) -> None:
         """Wait for what still runs, at most `seconds`, then cancel the rest."""

@@ -38,10 +38,13 @@ class UserTokens:
         try:
             decoded = jwt.decode(token, self._key, algorithms=[_ALGORITHM])
             self._registry().validate(decoded.claims)
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, RecursionError) as error:
             raise _refused() from error
         subject = decoded.claims.get("sub")
         if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_USER_ID_LENGTH:
+            raise _refused()
+        # What could not be stored or told apart in a log names nobody.
+        if not subject.isprintable() or subject != subject.strip():
             raise _refused()
         return subject
 

@@ -1,4 +1,4 @@
-"""What a look-up does to a payment and its attempt. Pure: the same finding gives the same result."""
+"""What a look-up does to a payment and its attempt. Pure: same finding, same result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

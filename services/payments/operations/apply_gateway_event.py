@@ -1,4 +1,4 @@
-"""Handles a stored callback: finds its attempt, asks the gateway, and only then marks it handled."""
+"""Handles a stored callback: finds its attempt, asks the gateway, then marks it handled."""
 
 from kit.logs import get_logger
 from services.payments.domain.attempts import Attempt, AttemptOutcome

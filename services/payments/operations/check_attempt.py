@@ -1,4 +1,4 @@
-"""Asks a gateway what became of an attempt, and applies the answer: one unit of work, all or none."""
+"""Asks a gateway what became of an attempt, and applies the answer in one unit of work."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,0 +1,1 @@
+"""PostgreSQL behind the payments service's ports: tables, migrations, repositories, signals."""

@@ -1,0 +1,53 @@
+"""Opens the connection pool, with limits on everything that could wait for ever."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseOptions:
+    """How to reach the database.
+
+    `url`: "postgresql://user:password@host:port/name". `pool_size`: connections held at most.
+    `statement_cache`: off behind a transaction-mode pooler, which hands every transaction another
+    connection.
+    """
+
+    url: str
+    pool_size: int = 10
+    statement_cache: bool = True
+
+
+_CONNECT_SECONDS = 5
+_COMMAND_SECONDS = 15
+_POOL_WAIT_SECONDS = 5
+_SERVER_SETTINGS = {
+    "application_name": "payments",
+    "statement_timeout": "10000",
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "15000",
+}
+
+
+def open_engine(options: DatabaseOptions) -> AsyncEngine:
+    """Return an engine; it connects when it is first used."""
+    arguments: dict[str, Any] = {
+        "timeout": _CONNECT_SECONDS,
+        "command_timeout": _COMMAND_SECONDS,
+        "server_settings": _SERVER_SETTINGS,
+    }
+    if not options.statement_cache:
+        arguments |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+    return create_async_engine(
+        make_url(options.url).set(drivername="postgresql+asyncpg"),
+        pool_size=options.pool_size,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_SECONDS,
+        pool_pre_ping=True,
+        # Errors are logged; the values of statements are people's data.
+        hide_parameters=True,
+        connect_args=arguments,
+    )

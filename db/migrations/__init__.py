@@ -1,0 +1,1 @@
+"""Alembic migrations: run `python -m db migrate`."""

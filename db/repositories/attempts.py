@@ -1,0 +1,128 @@
+"""Attempts as rows of payment_attempts, with the leases of workers that check them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.amounts import from_columns, to_column
+from db.repositories.payments import failure_of
+from db.tables import payment_attempts as table
+from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
+from services.payments.domain.errors import StaleWriteError
+
+
+class AttemptRepository:
+    """Implements the port `Attempts`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, attempt: Attempt) -> None:
+        """Store a new attempt; a second unsettled one of a payment violates a unique index."""
+        values = _columns(attempt) | {
+            "id": attempt.id,
+            "payment_id": attempt.payment_id,
+            "number": attempt.number,
+            "gateway": attempt.gateway,
+            "reference": attempt.reference,
+            "flow": attempt.flow.value,
+            "amount": to_column(attempt.amount),
+            "currency": attempt.amount.currency,
+            "lease_token": attempt.lease_token,
+            "created_at": attempt.created_at,
+        }
+        await self._connection.execute(insert(table).values(**values))
+
+    async def of_payment(self, payment_id: UUID) -> Sequence[Attempt]:
+        """Read a payment's attempts, oldest first."""
+        statement = select(table).where(table.c.payment_id == payment_id).order_by(table.c.number)
+        return [_attempt(row) for row in await self._connection.execute(statement)]
+
+    async def by_reference(self, gateway: str, reference: str) -> Attempt | None:
+        """Find the attempt that carries our reference at a gateway."""
+        return await self._first(table.c.gateway == gateway, table.c.reference == reference)
+
+    async def by_transaction_id(self, gateway: str, transaction_id: str) -> Attempt | None:
+        """Find the attempt that a gateway knows by its own identifier."""
+        return await self._first(
+            table.c.gateway == gateway, table.c.gateway_transaction_id == transaction_id
+        )
+
+    async def save(self, attempt: Attempt) -> None:
+        """Store an attempt and release its lease, if nobody claimed it since it was read."""
+        statement = (
+            update(table)
+            .where(table.c.id == attempt.id, table.c.lease_token == attempt.lease_token)
+            .values(**_columns(attempt), lease_until=None)
+            .returning(table.c.id)
+        )
+        if (await self._connection.execute(statement)).first() is None:
+            raise StaleWriteError(f"attempt {attempt.id} was claimed by another worker")
+
+    async def claim_due(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Attempt]:
+        """Lease due attempts: the raised lease token fences whoever held them before."""
+        due = (
+            select(table.c.id)
+            .where(
+                table.c.next_check_at <= now,
+                or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
+            )
+            .order_by(table.c.next_check_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            update(table)
+            .where(table.c.id.in_(due.scalar_subquery()))
+            .values(lease_token=table.c.lease_token + 1, lease_until=now + lease)
+            .returning(table)
+        )
+        return [_attempt(row) for row in await self._connection.execute(statement)]
+
+    async def _first(self, *conditions: Any) -> Attempt | None:
+        row = (await self._connection.execute(select(table).where(*conditions))).first()
+        return _attempt(row) if row else None
+
+
+def _columns(attempt: Attempt) -> dict[str, object]:
+    failure, surplus = attempt.failure, attempt.surplus
+    return {
+        "gateway_transaction_id": attempt.gateway_transaction_id,
+        "outcome": attempt.outcome.value,
+        "link": attempt.link,
+        "error_code": failure.code if failure else None,
+        "error_message": failure.message if failure else None,
+        "failed_at": failure.at if failure else None,
+        "surplus_amount": to_column(surplus) if surplus else None,
+        "surplus_currency": surplus.currency if surplus else None,
+        "expires_at": attempt.expires_at,
+        "next_check_at": attempt.next_check_at,
+        "checks": attempt.checks,
+    }
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    surplus = row.surplus_amount
+    return Attempt(
+        id=row.id,
+        payment_id=row.payment_id,
+        number=row.number,
+        gateway=row.gateway,
+        reference=row.reference,
+        flow=Flow(row.flow),
+        outcome=AttemptOutcome(row.outcome),
+        amount=from_columns(row.currency, row.amount),
+        created_at=row.created_at,
+        gateway_transaction_id=row.gateway_transaction_id,
+        link=row.link,
+        failure=failure_of(row),
+        surplus=None if surplus is None else from_columns(row.surplus_currency, surplus),
+        expires_at=row.expires_at,
+        next_check_at=row.next_check_at,
+        checks=row.checks,
+        lease_token=row.lease_token,
+    )

@@ -1,0 +1,107 @@
+"""Gateway callbacks as rows of webhook_events, with the leases of workers that handle them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.tables import webhook_events as table
+from services.payments.domain.errors import StaleWriteError
+from services.payments.domain.events import Delivery, EventStatus, GatewayEvent, Handling
+
+
+class EventRepository:
+    """Implements the port `GatewayEvents`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, event_id: UUID, delivery: Delivery, request_id: str) -> tuple[UUID, bool]:
+        """Store a delivery, or count it as a duplicate of the one already stored."""
+        new = insert(table).values(
+            id=event_id,
+            source=delivery.gateway,
+            event_id=delivery.event_key,
+            event_type=delivery.event_type,
+            reference=delivery.reference,
+            gateway_transaction_id=delivery.gateway_transaction_id,
+            status=EventStatus.RECEIVED.value,
+            headers=dict(delivery.headers),
+            raw_body=delivery.raw_body,
+            request_id=request_id,
+            received_at=delivery.received_at,
+            duplicate_count=0,
+            tries=0,
+            next_try_at=delivery.received_at,
+            note="",
+            lease_token=0,
+        )
+        statement = new.on_conflict_do_update(
+            index_elements=[table.c.source, table.c.event_id],
+            set_={
+                "duplicate_count": table.c.duplicate_count + 1,
+                "last_duplicate_at": delivery.received_at,
+            },
+        ).returning(table.c.id)
+        stored: UUID = (await self._connection.execute(statement)).scalar_one()
+        return stored, stored == event_id
+
+    async def claim_due(
+        self, now: datetime, lease: timedelta, limit: int
+    ) -> Sequence[GatewayEvent]:
+        """Lease unhandled events that are due: the raised token fences whoever held them before."""
+        due = (
+            select(table.c.id)
+            .where(
+                table.c.next_try_at <= now,
+                or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
+            )
+            .order_by(table.c.next_try_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            update(table)
+            .where(table.c.id.in_(due.scalar_subquery()))
+            .values(lease_token=table.c.lease_token + 1, lease_until=now + lease)
+            .returning(table)
+        )
+        return [_event(row) for row in await self._connection.execute(statement)]
+
+    async def mark(self, event: GatewayEvent, handling: Handling, at: datetime) -> None:
+        """Record how far an event was handled and release its lease."""
+        processed = handling.status is EventStatus.PROCESSED
+        statement = (
+            update(table)
+            .where(table.c.id == event.id, table.c.lease_token == event.lease_token)
+            .values(
+                status=handling.status.value,
+                payment_id=handling.payment_id,
+                tries=event.tries + 1,
+                next_try_at=handling.next_try_at,
+                note=handling.note,
+                processed_at=at if processed else None,
+                lease_until=None,
+            )
+            .returning(table.c.id)
+        )
+        if (await self._connection.execute(statement)).first() is None:
+            raise StaleWriteError(f"event {event.id} was claimed by another worker")
+
+
+def _event(row: Row[Any]) -> GatewayEvent:
+    return GatewayEvent(
+        id=row.id,
+        gateway=row.source,
+        event_type=row.event_type,
+        reference=row.reference,
+        gateway_transaction_id=row.gateway_transaction_id,
+        request_id=row.request_id,
+        received_at=row.received_at,
+        tries=row.tries,
+        lease_token=row.lease_token,
+    )

@@ -1,0 +1,1 @@
+"""The gRPC edge: parse, call, build. Errors leave through the interceptor."""

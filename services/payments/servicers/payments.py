@@ -1,0 +1,222 @@
+"""PaymentsService."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from typing import Any
+
+from kit.errors import FieldViolation, NotYetOfferedError
+from kit.request_scope import current_scope
+from protos.common.v1.payment_method_pb2 import PAYMENT_METHOD_MOBILE_MONEY
+from protos.payments.v1 import payments_service_pb2 as pb
+from protos.payments.v1.payments_service_pb2_grpc import PaymentsServiceServicer
+from services.payments import validation as v
+from services.payments.domain.errors import invalid_fields
+from services.payments.domain.payment import Customer
+from services.payments.domain.states import RESTING_STATUSES
+from services.payments.mapping import (
+    CYCLES,
+    METHODS,
+    STATUSES,
+    attempt_summary,
+    datetime_of,
+    payment_message,
+    timeline_entry,
+)
+from services.payments.operations.cancel_payment import CancelPaymentCommand, cancel_payment
+from services.payments.operations.create_payment import CreatePaymentCommand, create_payment
+from services.payments.operations.dependencies import Dependencies
+from services.payments.operations.read_payments import (
+    explain_payment,
+    get_payment,
+    list_payments,
+)
+from services.payments.operations.verify_payment import verify_payment
+from services.payments.page_tokens import keyset_of, next_page_token, page_size
+from services.payments.ports import PaymentFeed, PaymentFilter
+
+
+class PaymentsServicer(PaymentsServiceServicer):
+    """Serves payments.v1.PaymentsService; every call is documented in its proto.
+
+    `return_url`: where hosted pages return to when a request names no address. `https_only`:
+    whether such addresses must be https.
+    """
+
+    def __init__(
+        self, deps: Dependencies, feed: PaymentFeed, return_url: str, *, https_only: bool
+    ) -> None:
+        self._deps = deps
+        self._feed = feed
+        self._return_url = return_url
+        self._https_only = https_only
+
+    async def CreatePayment(self, request: pb.CreatePaymentRequest, _context: Any) -> Any:
+        """Price, record, charge."""
+        v.check(request, *_CREATE_FIELDS)
+        _check_together(request, https_only=self._https_only)
+        v.require_own(request.user_id)
+        command = _create_command(request, self._return_url)
+        payment = await create_payment(self._deps, command)
+        return pb.CreatePaymentResponse(payment=payment_message(payment))
+
+    async def GetPayment(self, request: pb.GetPaymentRequest, _context: Any) -> Any:
+        """Read one payment."""
+        v.check(request, v.PAYMENT_ID)
+        payment = await get_payment(self._deps, v.payment_id(request.payment_id))
+        return pb.GetPaymentResponse(payment=payment_message(payment))
+
+    async def ListPayments(self, request: pb.ListPaymentsRequest, _context: Any) -> Any:
+        """Read a page of payments."""
+        v.check(request, *_LIST_FIELDS)
+        wanted, size = _filter(request), page_size(request.page_size)
+        before = keyset_of(request.page_token, wanted)
+        found = await list_payments(self._deps, replace(wanted, before=before), size + 1)
+        page, more = found[:size], len(found) > size
+        return pb.ListPaymentsResponse(
+            payments=[payment_message(payment) for payment in page],
+            next_page_token=next_page_token(page[-1], wanted) if more else "",
+        )
+
+    async def WatchPayment(
+        self, request: pb.WatchPaymentRequest, _context: Any
+    ) -> AsyncIterator[pb.WatchPaymentResponse]:
+        """Stream a payment until nothing more happens to it by itself."""
+        v.check(request, v.PAYMENT_ID)
+        payment_id, seen = v.payment_id(request.payment_id), request.after_version
+        async with self._feed.changes(payment_id) as changes:
+            async for _ in changes:
+                payment = await get_payment(self._deps, payment_id)
+                if payment.version > seen:
+                    seen = payment.version
+                    yield pb.WatchPaymentResponse(payment=payment_message(payment))
+                if payment.status in RESTING_STATUSES:
+                    return
+
+    async def VerifyPayment(self, request: pb.VerifyPaymentRequest, _context: Any) -> Any:
+        """Ask the gateway now."""
+        v.check(request, v.PAYMENT_ID)
+        payment = await get_payment(self._deps, v.payment_id(request.payment_id))
+        verified = await verify_payment(self._deps, payment)
+        return pb.VerifyPaymentResponse(payment=payment_message(verified))
+
+    async def CancelPayment(self, request: pb.CancelPaymentRequest, _context: Any) -> Any:
+        """Withdraw an open payment."""
+        v.check(request, v.PAYMENT_ID, v.IDEMPOTENCY_KEY)
+        payment = await get_payment(self._deps, v.payment_id(request.payment_id))
+        command = CancelPaymentCommand(
+            payment_id=payment.id, idempotency_key=request.idempotency_key
+        )
+        cancelled = await cancel_payment(self._deps, payment, command)
+        return pb.CancelPaymentResponse(payment=payment_message(cancelled))
+
+    async def ExplainPayment(self, request: pb.ExplainPaymentRequest, _context: Any) -> Any:
+        """Tell the whole story of a payment."""
+        v.check(request, v.PAYMENT_ID)
+        story = await explain_payment(self._deps, v.payment_id(request.payment_id))
+        return pb.ExplainPaymentResponse(
+            payment=payment_message(story.payment),
+            timeline=[timeline_entry(entry) for entry in story.history],
+            attempts=[attempt_summary(attempt) for attempt in story.attempts],
+        )
+
+    async def SubmitPaymentAction(self, _request: Any, _context: Any) -> Any:
+        """Not offered yet."""
+        raise NotYetOfferedError("SubmitPaymentAction")
+
+    async def RetryPayment(self, _request: Any, _context: Any) -> Any:
+        """Not offered yet."""
+        raise NotYetOfferedError("RetryPayment")
+
+    async def RefundPayment(self, _request: Any, _context: Any) -> Any:
+        """Not offered yet."""
+        raise NotYetOfferedError("RefundPayment")
+
+    async def GetRefund(self, _request: Any, _context: Any) -> Any:
+        """Not offered yet."""
+        raise NotYetOfferedError("GetRefund")
+
+    async def ListRefunds(self, _request: Any, _context: Any) -> Any:
+        """Not offered yet."""
+        raise NotYetOfferedError("ListRefunds")
+
+
+_CREATE_FIELDS = (
+    v.USER_ID,
+    v.TIER,
+    v.BILLING_CYCLE,
+    v.METHOD,
+    v.CURRENCY,
+    *v.CUSTOMER,
+    v.RETURN_URL,
+    v.IDEMPOTENCY_KEY,
+    v.PAYMENT_OPTION,
+    v.NETWORK,
+)
+_LIST_FIELDS = (
+    v.Field("user_id", (v.at_most(100), v.plain)),
+    v.Field("gateway", (v.at_most(40), v.plain)),
+    v.Field("status", (v.one_of(STATUSES, "is not a payment status"),)),
+    v.Field("page_token", (v.at_most(500),)),
+)
+
+
+def _check_together(request: pb.CreatePaymentRequest, *, https_only: bool) -> None:
+    """Refuse fields that do not go with each other."""
+    customer = request.customer
+    violations: list[FieldViolation] = []
+    if request.payment_method == PAYMENT_METHOD_MOBILE_MONEY:
+        violations += _missing(
+            ("customer.phone_number", customer.phone_number),
+            ("customer.country_code", customer.country_code),
+        )
+    mismatch = v.phone_in_country(customer.phone_number, customer.country_code)
+    if mismatch and request.payment_method == PAYMENT_METHOD_MOBILE_MONEY:
+        violations.append(FieldViolation("customer.phone_number", mismatch))
+    if https_only and request.return_url.startswith("http://"):
+        violations.append(FieldViolation("return_url", "must be https"))
+    if violations:
+        raise invalid_fields(violations)
+
+
+def _missing(*fields: tuple[str, str]) -> Iterable[FieldViolation]:
+    return [
+        FieldViolation(path, "is required for mobile money") for path, value in fields if not value
+    ]
+
+
+def _create_command(
+    request: pb.CreatePaymentRequest, default_return_url: str
+) -> CreatePaymentCommand:
+    return CreatePaymentCommand(
+        user_id=request.user_id,
+        tier=request.tier,
+        billing_cycle=CYCLES[request.billing_cycle],
+        payment_method=METHODS[request.payment_method],
+        currency=request.currency_code,
+        customer=Customer(
+            email=request.customer.email,
+            name=request.customer.name,
+            phone_number=request.customer.phone_number,
+            country_code=request.customer.country_code,
+        ),
+        return_url=request.return_url or default_return_url,
+        idempotency_key=request.idempotency_key,
+        payment_option=request.payment_option,
+        mobile_money_network=request.mobile_money_network,
+    )
+
+
+def _filter(request: pb.ListPaymentsRequest) -> PaymentFilter:
+    """Return the filter of a list: a member sees only their own payments."""
+    member = current_scope().user_id
+    if request.user_id:
+        v.require_own(request.user_id)
+    created_from = request.HasField("created_after") and datetime_of(request.created_after)
+    created_before = request.HasField("created_before") and datetime_of(request.created_before)
+    return PaymentFilter(
+        user_id=request.user_id or member,
+        status=STATUSES.get(request.status),
+        gateway=request.gateway or None,
+        created_from=created_from or None,
+        created_before=created_before or None,
+    )

@@ -1,0 +1,114 @@
+"""The settings of the payments server and worker."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from kit.settings import (
+    NamedSecret,
+    ProcessSettings,
+    Seconds,
+    parse_named_secrets,
+    require_strong_secret,
+)
+from services.payments.domain.payment import PaymentMethod
+
+KNOWN_CALLERS = frozenset({"bff", "platform", "operator", "webhook-receiver"})
+
+
+class PaymentsSettings(ProcessSettings):
+    """What the server and the worker share."""
+
+    database_url: Annotated[str, Field(pattern=r"^postgres(ql)?://", repr=False)]
+    database_pool_size: Annotated[int, Field(ge=1, le=100)] = 10
+    database_statement_cache: bool = True
+    gateways: str
+    gateway_token: Annotated[str, Field(repr=False)]
+    routing: str = (
+        "card=eversend+flutterwave,mobile_money=eversend+flutterwave,express=flutterwave+eversend"
+    )
+    charge_timeout_seconds: Seconds = 20.0
+    look_up_timeout_seconds: Seconds = 10.0
+    takeover_seconds: Seconds = 30.0
+
+    @field_validator("gateways")
+    @classmethod
+    def _gateways_are_addresses(cls, text: str) -> str:
+        addresses = parse_pairs(text)
+        if not addresses or not all(":" in address for address in addresses.values()):
+            raise ValueError('must be "name=host:port" pairs separated by commas')
+        return text
+
+    @field_validator("gateway_token")
+    @classmethod
+    def _token_is_strong(cls, token: str) -> str:
+        return require_strong_secret(token, "gateway_token")
+
+    @field_validator("routing")
+    @classmethod
+    def _routing_names_methods(cls, text: str) -> str:
+        if not parse_pairs(text).keys() <= {method.value for method in PaymentMethod}:
+            raise ValueError('must be "method=gateway+gateway" pairs separated by commas')
+        return text
+
+    @model_validator(mode="after")
+    def _takeover_outlasts_a_charge(self) -> Self:
+        if self.takeover_seconds <= self.charge_timeout_seconds:
+            raise ValueError("TAKEOVER_SECONDS must be longer than CHARGE_TIMEOUT_SECONDS")
+        return self
+
+    def gateway_addresses(self) -> Mapping[str, str]:
+        """Return the adapters' addresses by gateway."""
+        return parse_pairs(self.gateways)
+
+    def preferences(self) -> Mapping[PaymentMethod, Sequence[str]]:
+        """Return the preferred gateways by method, best first."""
+        return {
+            PaymentMethod(method): gateways.split("+")
+            for method, gateways in parse_pairs(self.routing).items()
+        }
+
+
+class ServerSettings(PaymentsSettings):
+    """What the server needs besides."""
+
+    payments_listen: str = "127.0.0.1:50051"
+    service_tokens: Annotated[str, Field(repr=False)]
+    jwt_secret: Annotated[str, Field(repr=False)]
+    default_return_url: Annotated[str, Field(pattern=r"^https?://")]
+
+    @field_validator("service_tokens")
+    @classmethod
+    def _tokens_name_known_callers(cls, text: str) -> str:
+        unknown = {each.name for each in parse_named_secrets(text)} - KNOWN_CALLERS
+        if unknown:
+            raise ValueError(f"unknown callers: {', '.join(sorted(unknown))}")
+        return text
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _secret_is_strong(cls, secret: str) -> str:
+        return require_strong_secret(secret, "jwt_secret")
+
+    @model_validator(mode="after")
+    def _https_outside_development(self) -> Self:
+        if not self.in_development and not self.default_return_url.startswith("https://"):
+            raise ValueError("DEFAULT_RETURN_URL must be https outside development")
+        return self
+
+    def tokens(self) -> list[NamedSecret]:
+        """Return the callers' tokens."""
+        return parse_named_secrets(self.service_tokens)
+
+
+class WorkerSettings(PaymentsSettings):
+    """What the worker needs besides."""
+
+    worker_listen: str = "127.0.0.1:50061"
+
+
+def parse_pairs(text: str) -> dict[str, str]:
+    """Parse "name=value" pairs separated by commas; a pair without a value has an empty one."""
+    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    return {name.strip(): value.strip() for name, _, value in pairs}
