@@ -49,17 +49,20 @@ class AccessPolicy:
     must_act_for_member: frozenset[str] = frozenset()
     open_methods: frozenset[str] = frozenset()
 
+    def guards(self, method: str) -> bool:
+        """Whether `method` (its full path) is for known callers only."""
+        return _service_of(method) in self.allowed
+
     def admit(self, method: str, metadata: Mapping[str, str]) -> tuple[str, str | None]:
         """Return the caller's name and the member it acts for.
 
         Raises `ServiceError`: UNAUTHENTICATED without a known token, PERMISSION_DENIED when the
         caller may not use the method.
         """
-        callers = self.allowed.get(method.rpartition("/")[0].lstrip("/"))
-        if callers is None:
+        if not self.guards(method):
             return "anonymous", None
         caller = self.tokens.caller(metadata.get(AUTHORIZATION_KEY))
-        if caller not in callers:
+        if caller not in self.allowed[_service_of(method)]:
             raise ServiceError(
                 ErrorCode.PERMISSION_DENIED,
                 "CALLER_NOT_ALLOWED",
@@ -75,6 +78,10 @@ class AccessPolicy:
                 ErrorCode.UNAUTHENTICATED, "USER_TOKEN_REQUIRED", "send the member's x-user-token"
             )
         return None
+
+
+def _service_of(method: str) -> str:
+    return method.rpartition("/")[0].lstrip("/")
 
 
 class RpcInterceptor(grpc.aio.ServerInterceptor):
@@ -100,6 +107,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return handler
         method = str(handler_call_details.method)
+        if handler.request_streaming and self._policy.guards(method):
+            # Failing is safe; serving it would be serving it to anybody.
+            raise TypeError(f"{method} streams requests, and only unary requests are admitted")
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(method, handler.unary_unary),
@@ -208,7 +218,14 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             facts["payment_id"] = payment_id
         if reason:
             facts["reason"] = reason
-        (_log.warning if fault else _log.info)("rpc", **facts)
+        _logged_at(call.method, fault=fault)("rpc", **facts)
+
+
+def _logged_at(method: str, *, fault: bool) -> Callable[..., Any]:
+    """Return the log method for an RPC: health checks come every second and say nothing new."""
+    if fault:
+        return _log.warning
+    return _log.debug if method.startswith("/grpc.health.") else _log.info
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,13 +102,12 @@ def parse_decimal(value: Decimal | str | int) -> Decimal:
     return Decimal(text)
 
 
-def _plain_text(value: Decimal | str | int) -> str | None:
+def _plain_text(value: object) -> str | None:
     if isinstance(value, str):
         return value if len(value) <= _LONGEST_TEXT else None
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) <= MAX_MINOR else None
-    if not value.is_finite() or abs(value.adjusted()) > _LARGEST_ADJUSTED_EXPONENT:
+    # Anything else, a float above all, is no amount whatever its type hint promised.
+    if not isinstance(value, Decimal) or not value.is_finite():
         return None
-    return format(value, "f")
+    return format(value, "f") if abs(value.adjusted()) <= _LARGEST_ADJUSTED_EXPONENT else None

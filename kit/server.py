@@ -40,6 +40,9 @@ class GrpcServer:
     """One listening gRPC server. Register servicers on `server`, then `start`."""
 
     def __init__(self, options: ServerOptions, clock: Clock) -> None:
+        unguarded = set(options.service_names) - set(options.policy.allowed)
+        if unguarded:
+            raise ValueError(f"the policy names no callers of {', '.join(sorted(unguarded))}")
         self._options = options
         self._health = HealthServicer()
         self.port = 0

@@ -17,15 +17,25 @@ from pydantic_settings import SettingsError as UnreadableSettingError
 
 _MIN_SECRET_LENGTH = 16
 _CARRIED_IN_A_HEADER = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_ADDRESS = re.compile(r"\S+:([0-9]{1,5})", re.ASCII)
+_HIGHEST_PORT = 65_535
 _PLACEHOLDERS = ("changeme", "change-me", "placeholder", "your-", "example", "xxxx", "todo")
 # sysexits.h: EX_CONFIG.
 EXIT_BAD_CONFIGURATION = 78
 
-Port = Annotated[int, Field(ge=0, le=65535)]
+Port = Annotated[int, Field(ge=0, le=_HIGHEST_PORT)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
+
+def _address(value: str) -> str:
+    match = _ADDRESS.fullmatch(value)
+    if match is None or int(match.group(1)) > _HIGHEST_PORT:
+        raise ValueError('must be "host:port"')
+    return value
+
+
 # "host:port" to listen on or to connect to.
-Address = Annotated[str, Field(pattern=r"^\S+:[0-9]{1,5}$")]
+Address = Annotated[str, AfterValidator(_address)]
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -123,17 +133,20 @@ def require_strong_secret(secret: str, name: str) -> str:
 
 
 def _strong(secret: SecretStr, info: ValidationInfo) -> SecretStr:
-    require_strong_secret(secret.get_secret_value(), (info.field_name or "secret").upper())
+    value = require_strong_secret(secret.get_secret_value(), (info.field_name or "secret").upper())
+    if not _CARRIED_IN_A_HEADER.fullmatch(value):
+        raise ValueError("has characters that a header cannot carry")
     return secret
 
 
-# A secret that must be able to protect something. Never printed.
+# A token that must be able to protect something and to travel in a header. Never printed.
 StrongSecret = Annotated[SecretStr, AfterValidator(_strong)]
 
 
 def _problem(error: object, prefix: str) -> str:
     details = error if isinstance(error, dict) else {}
-    location = prefix + ".".join(str(part) for part in details.get("loc", ())) or "settings"
+    name = ".".join(str(part) for part in details.get("loc", ()))
+    location = prefix + name if name else "settings"
     message = str(details.get("msg", "is not valid")).removeprefix("Value error, ")
     if details.get("type") == "missing":
         message = "is required"

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from kit.errors import ErrorCode, FieldViolation, ServiceError
@@ -54,13 +55,15 @@ def from_rpc_error(error: RpcFailure) -> ServiceError:
     "TRANSPORT_FAILURE", so that nobody mistakes it for an answer of the service.
     """
     code = ErrorCode.__members__.get(error.code().name, ErrorCode.UNKNOWN)
-    status = _status_of(error)
     info = error_details_pb2.ErrorInfo()
     bad_request = error_details_pb2.BadRequest()
     found = False
-    for detail in status.details if status else ():
-        found = detail.Unpack(info) or found
-        detail.Unpack(bad_request)
+    try:
+        for detail in _details_of(error):
+            found = detail.Unpack(info) or found
+            detail.Unpack(bad_request)
+    except DecodeError:
+        found = False
     if not found:
         message = f"the call failed: {error.code().name}"
         return ServiceError(code, "TRANSPORT_FAILURE", message)
@@ -75,12 +78,12 @@ def from_rpc_error(error: RpcFailure) -> ServiceError:
     )
 
 
-def _status_of(error: RpcFailure) -> status_pb2.Status | None:
+def _details_of(error: RpcFailure) -> list[any_pb2.Any]:
     metadata = error.trailing_metadata()
     for key, value in metadata if isinstance(metadata, grpc.aio.Metadata | tuple) else ():
         if key == DETAILS_KEY and isinstance(value, bytes):
-            return status_pb2.Status.FromString(value)
-    return None
+            return list(status_pb2.Status.FromString(value).details)
+    return []
 
 
 def _bad_request(violations: tuple[FieldViolation, ...]) -> error_details_pb2.BadRequest:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kit.errors import FieldViolation
-from services.payments.domain.attempts import INTERRUPTED, Attempt, Flow
+from services.payments.domain.attempts import Attempt, Flow
 from services.payments.domain.errors import gateways_unavailable, invalid_fields
 from services.payments.domain.payment import PaymentMethod, Purchase
 from services.payments.ports import Capability, GatewayDescription, Gateways, Routing
@@ -61,15 +61,22 @@ class Router:
 
 
 def next_route(routes: Sequence[Route], attempts: Sequence[Attempt]) -> Route | None:
-    """Return the best gateway that has not yet shown that it will not take this payment."""
+    """Return the gateway to try next, or None when all have shown that they will not take it.
+
+    Every gateway is tried once, best first. One whose reply was lost is tried a second time, but
+    only when no other is left.
+    """
     if len(attempts) >= _MAX_ATTEMPTS:
         return None
-    refused = {
-        attempt.gateway
-        for attempt in attempts
-        if not (attempt.failure and attempt.failure.code == INTERRUPTED)
-    }
-    return next((route for route in routes if route.gateway not in refused), None)
+    tried: dict[str, list[Attempt]] = {route.gateway: [] for route in routes}
+    for attempt in attempts:
+        if not attempt.interrupted:
+            tried.setdefault(attempt.gateway, []).append(attempt)
+    untried = [route for route in routes if not tried[route.gateway]]
+    reply_lost = [
+        route for route in routes if [each.reply_lost for each in tried[route.gateway]] == [True]
+    ]
+    return next(iter(untried + reply_lost), None)
 
 
 def _matching(description: GatewayDescription, purchase: Purchase) -> list[Capability]:

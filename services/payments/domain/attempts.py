@@ -76,6 +76,16 @@ class Attempt:
         """Whether it may still take money."""
         return self.outcome in UNSETTLED_OUTCOMES
 
+    @property
+    def reply_lost(self) -> bool:
+        """Whether its creation's reply was lost, and it was given up: the gateway may have it."""
+        return self.outcome is AttemptOutcome.UNDELIVERED and self.next_check_at is not None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was given up because our own process stopped; says nothing of the gateway."""
+        return self.failure is not None and self.failure.code == INTERRUPTED
+
     def settled(self, outcome: AttemptOutcome, failure: Failure | None = None) -> "Attempt":
         """Return the attempt with its outcome and, if it failed, why."""
         return replace(self, outcome=outcome, failure=failure or self.failure)

@@ -1,0 +1,1 @@
+"""The whole stack as real processes, seen from outside: gRPC, HTTP, SQL and kill -9."""
