@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 
@@ -42,7 +42,7 @@ def open_engine(options: DatabaseOptions) -> AsyncEngine:
     if not options.statement_cache:
         arguments |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
     return create_async_engine(
-        make_url(options.url).set(drivername="postgresql+asyncpg"),
+        _driver_url(options.url),
         pool_size=options.pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
@@ -51,3 +51,12 @@ def open_engine(options: DatabaseOptions) -> AsyncEngine:
         hide_parameters=True,
         connect_args=arguments,
     )
+
+
+def _driver_url(text: str) -> URL:
+    """Return the URL for the driver, which calls "ssl" what libpq calls "sslmode"."""
+    url = make_url(text).set(drivername="postgresql+asyncpg")
+    if "sslmode" not in url.query:
+        return url
+    ssl = url.query["sslmode"]
+    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": ssl})

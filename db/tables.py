@@ -69,6 +69,7 @@ payment_attempts = Table(
     Column("gateway", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("gateway_transaction_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
     Column("flow", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("amount", Numeric, nullable=False),

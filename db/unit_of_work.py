@@ -31,8 +31,9 @@ from services.payments.ports import (
 
 _log = get_logger(__name__)
 
-# SQLSTATE classes that say "not now" rather than "never": connection, resources, operator, locks.
-_PASSING_CLASSES = ("08", "53", "55", "57")
+# SQLSTATE classes that say "not now" rather than "never": connection, deadlock, resources, locks,
+# operator.
+_PASSING_CLASSES = ("08", "40", "53", "55", "57")
 
 
 class PostgresWork:

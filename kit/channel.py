@@ -41,13 +41,20 @@ class ServiceChannel:
         *,
         timeout: float,  # noqa: ASYNC109 - gRPC enforces it, on both sides of the wire
         user_token: str | None = None,
+        wait_for_ready: bool = False,
     ) -> Any:
         """Make one unary call.
 
         `method`: a method of a stub made from `channel`. `timeout`: seconds; less when our own
-        caller waits less long. Raises `grpc.aio.AioRpcError`.
+        caller waits less long. `wait_for_ready`: wait for a service that is just restarting, instead
+        of failing at once. Raises `grpc.aio.AioRpcError`.
         """
-        return await method(request, timeout=time_left(timeout), metadata=self.metadata(user_token))
+        return await method(
+            request,
+            timeout=time_left(timeout),
+            metadata=self.metadata(user_token),
+            wait_for_ready=wait_for_ready,
+        )
 
     def stream(
         self, method: Callable[..., Any], request: Any, *, user_token: str | None = None

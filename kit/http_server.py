@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ class HttpOptions:
 
     header_seconds: float = 10.0
     keep_alive_seconds: int = 5
-    drain_seconds: int = 2
+    drain_seconds: float = 2.0
     max_connections: int = 1000
 
 
@@ -91,7 +92,7 @@ def _uvicorn_config(app: ASGIApp, options: HttpOptions) -> uvicorn.Config:
         proxy_headers=False,
         limit_concurrency=options.max_connections,
         timeout_keep_alive=options.keep_alive_seconds,
-        timeout_graceful_shutdown=options.drain_seconds,
+        timeout_graceful_shutdown=math.ceil(options.drain_seconds),
     )
 
 

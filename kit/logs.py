@@ -47,7 +47,7 @@ def configure_logs(service: str, *, level: str = "INFO", form: str = "auto") -> 
     root.handlers = [handler]
     root.setLevel(level)
     # Their request lines carry full URLs; ours carry the route, the outcome and the duration.
-    for noisy in ("uvicorn.access", "httpx", "httpcore", "aiohttp.access"):
+    for noisy in ("uvicorn.access", "uvicorn.error", "httpx", "httpcore", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
 

@@ -29,6 +29,7 @@ class AttemptRepository:
             "number": attempt.number,
             "gateway": attempt.gateway,
             "reference": attempt.reference,
+            "sender": attempt.sender,
             "flow": attempt.flow.value,
             "amount": to_column(attempt.amount),
             "currency": attempt.amount.currency,
@@ -83,6 +84,19 @@ class AttemptRepository:
         )
         return [_attempt(row) for row in await self._connection.execute(statement)]
 
+    async def release_interrupted(self, sender: str, before: datetime, now: datetime) -> int:
+        """Make what an earlier run of `sender` left in the air due now; return how many."""
+        statement = (
+            update(table)
+            .where(
+                table.c.outcome == AttemptOutcome.SENDING.value,
+                table.c.sender == sender,
+                table.c.created_at < before,
+            )
+            .values(next_check_at=now)
+        )
+        return (await self._connection.execute(statement)).rowcount
+
     async def _first(self, *conditions: Any) -> Attempt | None:
         row = (await self._connection.execute(select(table).where(*conditions))).first()
         return _attempt(row) if row else None
@@ -113,6 +127,7 @@ def _attempt(row: Row[Any]) -> Attempt:
         number=row.number,
         gateway=row.gateway,
         reference=row.reference,
+        sender=row.sender,
         flow=Flow(row.flow),
         outcome=AttemptOutcome(row.outcome),
         amount=from_columns(row.currency, row.amount),

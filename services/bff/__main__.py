@@ -4,7 +4,7 @@ import asyncio
 
 from kit.channel import ServiceChannel
 from kit.clock import SystemClock
-from kit.http_server import open_listener, serve_http
+from kit.http_server import HttpOptions, open_listener, serve_http
 from kit.process import run_process
 from services.bff.app import build_app
 from services.bff.payments_client import PaymentsClient
@@ -19,7 +19,8 @@ async def _serve(settings: BffSettings, stop: asyncio.Event) -> None:
     payments = PaymentsClient(channel, timeout=settings.payments_timeout_seconds)
     app = build_app(payments, SystemClock(), default_currency=settings.bff_default_currency)
     try:
-        await serve_http(app, listener, stop)
+        options = HttpOptions(drain_seconds=settings.shutdown_seconds)
+        await serve_http(app, listener, stop, options)
     finally:
         await channel.close()
 

@@ -28,11 +28,11 @@ _OUR_OWN_FAULT = frozenset({"SERVICE_TOKEN_INVALID", "CALLER_NOT_ALLOWED"})
 _FIELD_NAMES = {"currency_code": "currency"}
 
 
-def service_error_problem(_request: Request, error: Exception) -> Response:
+def service_error_problem(request: Request, error: Exception) -> Response:
     """Answer a `ServiceError` as a problem document."""
     if not isinstance(error, ServiceError):
         raise error
-    note(_request, code=error.code.name, reason=error.reason)
+    note(request, code=error.code.name, reason=error.reason)
     status = _status_of(error)
     if status == _UNAVAILABLE:
         return problem_response(

@@ -1,6 +1,7 @@
 """`python -m services.payments server` or `worker`: builds one of the two and runs it."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from db.signals import ATTEMPT_DUE, EVENT_RECORDED, Announcer, Listener
 from db.unit_of_work import PostgresStorage
 from kit.channel import ServiceChannel
 from kit.clock import SystemClock
+from kit.errors import ServiceError
 from kit.ids import SystemIds
 from kit.interceptors import AccessPolicy
 from kit.process import run_process
@@ -34,6 +36,7 @@ from protos.payments.v1.payments_service_pb2_grpc import add_PaymentsServiceServ
 from services.payments.access import ALLOWED_CALLERS, MUST_ACT_FOR_MEMBER, OPEN_METHODS
 from services.payments.gateway_client import GatewayClient
 from services.payments.operations.dependencies import Dependencies
+from services.payments.operations.take_over_attempt import release_interrupted
 from services.payments.ports import Routing, Timing
 from services.payments.router import Router
 from services.payments.servicers.gateway_events import GatewayEventsServicer
@@ -58,7 +61,7 @@ class _Parts:
 
 
 @asynccontextmanager
-async def _parts(settings: PaymentsSettings) -> AsyncIterator[_Parts]:
+async def _parts(settings: PaymentsSettings, listen: str) -> AsyncIterator[_Parts]:
     engine = open_engine(
         DatabaseOptions(
             url=settings.database_url,
@@ -86,6 +89,7 @@ async def _parts(settings: PaymentsSettings) -> AsyncIterator[_Parts]:
         ids=SystemIds(_CLOCK),
         wakeups=announcer,
         tasks=OwnedTasks(),
+        sender=f"{socket.gethostname()}:{listen}",
         timing=timing,
     )
     try:
@@ -99,7 +103,7 @@ async def _parts(settings: PaymentsSettings) -> AsyncIterator[_Parts]:
 
 async def serve(settings: ServerSettings, stop: asyncio.Event) -> None:
     """Run the payments server until `stop` is set."""
-    async with _parts(settings) as parts:
+    async with _parts(settings, settings.payments_listen) as parts:
         policy = AccessPolicy(
             tokens=ServiceTokens(settings.tokens()),
             allowed=ALLOWED_CALLERS,
@@ -129,7 +133,7 @@ async def serve(settings: ServerSettings, stop: asyncio.Event) -> None:
 
 async def work(settings: WorkerSettings, stop: asyncio.Event) -> None:
     """Run the payments worker until `stop` is set."""
-    async with _parts(settings) as parts:
+    async with _parts(settings, settings.worker_listen) as parts:
         options = ServerOptions(
             listen=settings.worker_listen,
             service_names=(),
@@ -159,6 +163,7 @@ async def _run(
                 for each in (
                     parts.announcer.run,
                     lambda: _report_health(server, parts),
+                    lambda: _release_interrupted(parts.deps),
                     *background,
                 )
             ]
@@ -171,6 +176,16 @@ async def _run(
 
 async def _coroutine(run: Callable[[], Awaitable[None]]) -> None:
     await run()
+
+
+async def _release_interrupted(deps: Dependencies) -> None:
+    """Hand over what an earlier run left in the air, as soon as the database is there."""
+    started_at = _CLOCK.now()
+    while True:
+        try:
+            return await release_interrupted(deps, started_at)
+        except ServiceError:
+            await _CLOCK.sleep(_HEALTH_LOOK_SECONDS)
 
 
 async def _report_health(server: GrpcServer, parts: _Parts) -> None:

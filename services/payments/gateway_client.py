@@ -83,7 +83,10 @@ class GatewayClient:
         adapter = self._adapters.get(gateway)
         if adapter is None:
             return _not_configured(gateway)
-        report = await adapter.ask(adapter.stub.CreateCharge, request, self._timing.charge)
+        # The adapter was there when the route was chosen; one that restarts is back in a second.
+        report = await adapter.ask(
+            adapter.stub.CreateCharge, request, self._timing.charge, wait_for_ready=True
+        )
         if report.reference not in ("", order.reference):
             return ChargeReport(answer=Answer.UNKNOWN, detail="the answer names another reference")
         return report
@@ -147,10 +150,14 @@ class _Adapter:
         self._known = _Known(description, self._clock.monotonic() + _DESCRIPTION_LIFETIME_SECONDS)
         return description
 
-    async def ask(self, method: Any, request: Any, seconds: float) -> ChargeReport:
+    async def ask(
+        self, method: Any, request: Any, seconds: float, *, wait_for_ready: bool = False
+    ) -> ChargeReport:
         """Make one call and return what it proves."""
         try:
-            reply = await self._channel.call(method, request, timeout=seconds)
+            reply = await self._channel.call(
+                method, request, timeout=seconds, wait_for_ready=wait_for_ready
+            )
         except grpc.aio.AioRpcError as error:
             return _failed(self._name, from_rpc_error(error))
         except ServiceError as error:

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -17,7 +18,7 @@ MAX_PAGE_SIZE = 200
 
 
 class _Token(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    created_at: datetime
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
     payment_id: UUID
     filters: bytes
 

@@ -80,6 +80,10 @@ class Attempts(Protocol):
         """Store an attempt. Raises `StaleWriteError` when its lease went to another worker."""
         ...
 
+    async def release_interrupted(self, sender: str, before: datetime, now: datetime) -> int:
+        """Make what an earlier run of `sender` left in the air due now; return how many."""
+        ...
+
     async def claim_due(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Attempt]:
         """Lease attempts whose check is due, so that no other worker takes them meanwhile."""
         ...

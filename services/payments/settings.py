@@ -1,11 +1,12 @@
 """The settings of the payments server and worker."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from kit.settings import (
+    Address,
     NamedSecret,
     ProcessSettings,
     Seconds,
@@ -52,11 +53,12 @@ class PaymentsSettings(ProcessSettings):
             raise ValueError('must be "method=gateway+gateway" pairs separated by commas')
         return text
 
-    @model_validator(mode="after")
-    def _takeover_outlasts_a_charge(self) -> Self:
-        if self.takeover_seconds <= self.charge_timeout_seconds:
-            raise ValueError("TAKEOVER_SECONDS must be longer than CHARGE_TIMEOUT_SECONDS")
-        return self
+    @field_validator("takeover_seconds")
+    @classmethod
+    def _takeover_outlasts_a_charge(cls, seconds: float, info: ValidationInfo) -> float:
+        if seconds <= info.data.get("charge_timeout_seconds", 0.0):
+            raise ValueError("must be longer than CHARGE_TIMEOUT_SECONDS")
+        return seconds
 
     def gateway_addresses(self) -> Mapping[str, str]:
         """Return the adapters' addresses by gateway."""
@@ -73,7 +75,7 @@ class PaymentsSettings(ProcessSettings):
 class ServerSettings(PaymentsSettings):
     """What the server needs besides."""
 
-    payments_listen: str = "127.0.0.1:50051"
+    payments_listen: Address = "127.0.0.1:50051"
     service_tokens: Annotated[str, Field(repr=False)]
     jwt_secret: Annotated[str, Field(repr=False)]
     default_return_url: Annotated[str, Field(pattern=r"^https?://")]
@@ -91,11 +93,13 @@ class ServerSettings(PaymentsSettings):
     def _secret_is_strong(cls, secret: str) -> str:
         return require_strong_secret(secret, "jwt_secret")
 
-    @model_validator(mode="after")
-    def _https_outside_development(self) -> Self:
-        if not self.in_development and not self.default_return_url.startswith("https://"):
-            raise ValueError("DEFAULT_RETURN_URL must be https outside development")
-        return self
+    @field_validator("default_return_url")
+    @classmethod
+    def _https_outside_development(cls, address: str, info: ValidationInfo) -> str:
+        public = info.data.get("environment") in ("staging", "production")
+        if public and not address.startswith("https://"):
+            raise ValueError("must be https outside development")
+        return address
 
     def tokens(self) -> list[NamedSecret]:
         """Return the callers' tokens."""
@@ -105,7 +109,7 @@ class ServerSettings(PaymentsSettings):
 class WorkerSettings(PaymentsSettings):
     """What the worker needs besides."""
 
-    worker_listen: str = "127.0.0.1:50061"
+    worker_listen: Address = "127.0.0.1:50061"
 
 
 def parse_pairs(text: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What requests must look like, as tables: all violations are found before anything happens."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from uuid import UUID
 
 import phonenumbers
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from kit.errors import ErrorCode, FieldViolation, ServiceError
@@ -21,7 +22,10 @@ Rule = Callable[[Any], str | None]
 
 MAX_RAW_BODY_BYTES = 64 * 1024
 _MAX_URL_LENGTH = 2000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Line breaks and what reorders text on a screen count as control characters too.
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _EMAIL = re.compile(
     r"[^\s@\"<>(),;:\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}"
 )
@@ -29,6 +33,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 _PHONE = re.compile(r"\+[1-9][0-9]{7,14}", re.ASCII)
+_NEVER_IN_A_URL = re.compile(r"[\s\\]")
+_NOT_AN_ADDRESS = "must be an absolute http(s) address without credentials"
 PAYMENT_OPTIONS = frozenset({"bank_transfer", "google_pay", "apple_pay", "paypal"})
 
 
@@ -49,13 +55,15 @@ class Field:
         return FieldViolation(self.path, problem) if problem else None
 
 
-def check(request: Message, *fields: Field) -> None:
+def check(request: Message, *fields: Field, further: Iterable[FieldViolation] = ()) -> None:
     """Raise `InvalidRequestError` with everything that is wrong with a request.
 
-    A field that this version does not know is refused too: it could change what is bought (an
-    amount, say), and ignoring it would be a guess about money.
+    `further`: what is wrong with fields taken together. A field that this version does not know is
+    refused too: it could change what is bought (an amount, say), and ignoring it would be a guess
+    about money.
     """
     violations = [each for field in fields if (each := field.violation(request))]
+    violations += further
     violations += _unknown_fields(request, "")
     if violations:
         raise invalid_fields(violations)
@@ -120,16 +128,26 @@ def phone(value: str) -> str | None:
 
 
 def absolute_url(value: str) -> str | None:
-    """Refuse an address that is given and is not an absolute http(s) one."""
+    """Refuse an address that is given and is not an absolute http(s) one without credentials."""
     if not value:
         return None
     try:
         parts = urlsplit(value)
-        host = parts.hostname
+        host, _port = parts.hostname, parts.port
     except ValueError:
-        return "must be an absolute http(s) address"
-    well_formed = parts.scheme in ("http", "https") and host and not parts.username
-    return None if well_formed else "must be an absolute http(s) address"
+        return _NOT_AN_ADDRESS
+    # Browsers read a backslash as a slash, so that the host is another one than it seems.
+    plain_host = host and "@" not in parts.netloc and not _NEVER_IN_A_URL.search(value)
+    return None if parts.scheme in ("http", "https") and plain_host else _NOT_AN_ADDRESS
+
+
+def in_range(stamp: Timestamp) -> str | None:
+    """Refuse a time that is no time of any calendar."""
+    try:
+        stamp.ToDatetime()
+    except ValueError:
+        return "is not a time between the years 1 and 9999"
+    return None
 
 
 def phone_in_country(phone_number: str, country_code: str) -> str | None:
@@ -178,7 +196,7 @@ METHOD = Field(
 CUSTOMER = (
     Field(
         "customer.email",
-        (required, at_most(100), matching(_EMAIL, "must be an e-mail address")),
+        (required, at_most(100), plain, matching(_EMAIL, "must be an e-mail address")),
     ),
     Field("customer.name", (at_most(100), plain)),
     Field("customer.phone_number", (at_most(20), phone)),

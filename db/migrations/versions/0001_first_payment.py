@@ -63,6 +63,7 @@ CREATE TABLE payment_attempts (
     gateway text NOT NULL,
     reference text NOT NULL,
     gateway_transaction_id text NOT NULL DEFAULT '',
+    sender text NOT NULL,
     flow text NOT NULL CHECK (flow IN ('hosted', 'prompt')),
     outcome text NOT NULL CHECK (outcome IN ('sending', 'live', 'unknown', 'succeeded',
         'rejected', 'cancelled', 'expired', 'undelivered')),
@@ -88,6 +89,7 @@ CREATE UNIQUE INDEX payment_attempts_one_unsettled ON payment_attempts (payment_
     WHERE outcome IN ('sending', 'live', 'unknown');
 CREATE INDEX payment_attempts_due ON payment_attempts (next_check_at)
     WHERE next_check_at IS NOT NULL;
+CREATE INDEX payment_attempts_sending ON payment_attempts (sender) WHERE outcome = 'sending';
 CREATE INDEX payment_attempts_transaction ON payment_attempts (gateway, gateway_transaction_id)
     WHERE gateway_transaction_id <> '';
 """
@@ -227,8 +229,9 @@ BEGIN
         RAISE EXCEPTION 'illegal payment transition: % -> %', OLD.status, NEW.status
             USING ERRCODE = 'check_violation';
     END IF;
-    IF NEW.status <> OLD.status AND NEW.version <= OLD.version THEN
-        RAISE EXCEPTION 'a transition must be a new version' USING ERRCODE = 'check_violation';
+    IF NEW.version < OLD.version OR (NEW.status <> OLD.status AND NEW.version = OLD.version) THEN
+        RAISE EXCEPTION 'a version never shrinks, and a transition is a new one'
+            USING ERRCODE = 'check_violation';
     END IF;
     IF (NEW.id, NEW.user_id, NEW.new_tier, NEW.billing_cycle, NEW.amount, NEW.currency,
         NEW.created_at) IS DISTINCT FROM

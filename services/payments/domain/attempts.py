@@ -48,9 +48,9 @@ class Attempt:
     """One try at one gateway.
 
     `number`: 1 for the payment's first. `link`: the hosted page that was delivered, if any.
-    `surplus`: verified money that the payment did not need. `next_check_at`: when the worker asks
-    the gateway next; None for never. `checks`: how often it asked. `lease_token`: fences a worker
-    that lost its lease.
+    `sender`: the process that sends it. `surplus`: verified money that the payment did not need.
+    `next_check_at`: when the worker asks the gateway next; None for never. `checks`: how often it
+    asked. `lease_token`: fences a worker that lost its lease.
     """
 
     id: UUID
@@ -62,6 +62,7 @@ class Attempt:
     outcome: AttemptOutcome
     amount: Money
     created_at: datetime
+    sender: str = ""
     gateway_transaction_id: str = ""
     link: str = ""
     failure: Failure | None = None

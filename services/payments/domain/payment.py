@@ -138,12 +138,14 @@ class Payment:
         return Money(self.amount.currency, self.refunded_minor)
 
     def moved(self, status: PaymentStatus, at: datetime) -> "Payment":
-        """Return the payment in another status.
+        """Return the payment in another status; a dispute that is won keeps its first completion.
 
         Raises `IllegalTransitionError` when the table of legal moves does not allow it.
         """
         require_transition(self.status, status)
-        completed_at = at if status is PaymentStatus.COMPLETED else self.completed_at
+        completed_at = self.completed_at
+        if status is PaymentStatus.COMPLETED and completed_at is None:
+            completed_at = at
         return replace(self, status=status, completed_at=completed_at)
 
     def touched(self, at: datetime) -> "Payment":

@@ -10,6 +10,8 @@ _DAILY = timedelta(days=1)
 _HOURLY_FOR = timedelta(hours=24)
 _DAILY_FOR = timedelta(days=10)
 _ASSUMED_LIFETIME = timedelta(hours=1)
+# A gateway that names a later expiry, or the end of all time, is not asked for ever.
+_LONGEST_LIFETIME = timedelta(days=30)
 
 
 def next_check(
@@ -22,7 +24,7 @@ def next_check(
     """
     if checks < len(_SECONDS):
         return now + timedelta(seconds=_SECONDS[checks])
-    end = expires_at or created_at + _ASSUMED_LIFETIME
+    end = min(expires_at or created_at + _ASSUMED_LIFETIME, created_at + _LONGEST_LIFETIME)
     if now < end + _HOURLY_FOR:
         return now + _HOURLY
     return now + _DAILY if now < end + _HOURLY_FOR + _DAILY_FOR else None

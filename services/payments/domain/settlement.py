@@ -232,6 +232,6 @@ def _live(payment: Payment, attempt: Attempt, at: datetime) -> Settlement:
     if payment.status is PaymentStatus.PENDING:
         why = f"{attempt.gateway} has the charge"
         payment, notes = walk(payment, (PaymentStatus.PROCESSING,), why, RULES[Evidence.LIVE], at)
-    if attempt.flow is Flow.PROMPT:
+    if attempt.flow is Flow.PROMPT and payment.status in OPEN_STATUSES:
         payment = replace(payment, next_action=prompt_action(payment, attempt))
     return Settlement(payment=payment, attempt=attempt, notes=notes)

@@ -133,7 +133,8 @@ async def _record_intent(
                 if answered is None:
                     raise request_in_progress()
                 return answered, None
-            held = (await work.memberships.get(purchase.user_id)).current(now)
+            # Locked, so that an open payment for the same thing cannot complete in between.
+            held = (await work.memberships.lock(purchase.user_id)).current(now)
             if held.covers(purchase.tier, purchase.billing_cycle, now):
                 raise tier_already_active(purchase.tier)
             payment = replace(payment, previous_tier=held.tier)

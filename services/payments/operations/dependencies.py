@@ -11,7 +11,10 @@ from services.payments.router import Router
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """The outside world of the operations."""
+    """The outside world of the operations.
+
+    `sender`: names this process over restarts, so that it knows what its earlier run left behind.
+    """
 
     storage: Storage
     gateways: Gateways
@@ -20,4 +23,5 @@ class Dependencies:
     ids: Ids
     wakeups: Wakeups
     tasks: OwnedTasks
+    sender: str
     timing: Timing = DEFAULT_TIMING

@@ -9,6 +9,7 @@ import msgspec
 from kit.request_scope import current_scope
 from services.payments.domain.errors import idempotency_key_reused, request_in_progress
 from services.payments.domain.payment import Payment
+from services.payments.domain.states import PaymentStatus
 from services.payments.ports import IdempotencyScope, Work
 
 
@@ -37,8 +38,8 @@ async def earlier_answer(
 ) -> Payment | None:
     """Return the answer that this key already has, or None when the key is new.
 
-    A run that stopped before it answered is answered with the payment as it stands now: the worker
-    has taken it over. Raises `ServiceError`: IDEMPOTENCY_KEY_REUSED for another request,
+    A run that stopped before it answered is answered with the payment as it stands now, once the
+    worker has decided about it. Raises `ServiceError`: IDEMPOTENCY_KEY_REUSED for another request,
     REQUEST_IN_PROGRESS while the first one runs.
     """
     record = await work.keys.get(scope)
@@ -48,10 +49,9 @@ async def earlier_answer(
         raise idempotency_key_reused()
     if record.response is not None:
         return decode_answer(record.response)
-    if record.lease_until > now:
-        raise request_in_progress()
     payment = await work.payments.get(record.payment_id)
-    if payment is None:
+    undecided = payment is not None and payment.status is PaymentStatus.PENDING
+    if payment is None or (undecided and record.lease_until > now):
         raise request_in_progress()
     await work.keys.finish(scope, payment.id, encode_answer(payment))
     return payment

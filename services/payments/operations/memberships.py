@@ -31,6 +31,8 @@ async def quote_upgrade(
     if currency not in book.currencies:
         offered = ", ".join(book.currencies)
         violations.append(FieldViolation("currency_code", f"must be one of: {offered}"))
+    if not violations and tier and (cycle, currency) not in tier.prices:
+        violations.append(FieldViolation("billing_cycle", "has no price in this currency"))
     if violations or tier is None:
         raise invalid_fields(violations)
     return quote(tier, cycle, currency, deps.clock.now())

@@ -218,6 +218,7 @@ def new_attempt(deps: Dependencies, payment: Payment, route: Route, number: int)
         number=number,
         gateway=route.gateway,
         reference=deps.ids.new_reference(),
+        sender=deps.sender,
         flow=route.flow,
         outcome=AttemptOutcome.SENDING,
         amount=payment.amount,

@@ -1,10 +1,15 @@
 """Continues an attempt whose process stopped between sending it and recording the outcome."""
 
+from datetime import datetime
+
+from kit.logs import get_logger
 from services.payments.domain.attempts import INTERRUPTED, Attempt
 from services.payments.domain.charges import ChargeReport
 from services.payments.domain.evidence import Answer
 from services.payments.operations.dependencies import Dependencies
 from services.payments.operations.send_attempts import Sending, record_creation, send_attempts
+
+_log = get_logger(__name__)
 
 
 async def take_over_attempt(deps: Dependencies, attempt: Attempt) -> None:
@@ -29,4 +34,18 @@ async def take_over_attempt(deps: Dependencies, attempt: Attempt) -> None:
         again = Sending(payment=recorded.payment, attempt=recorded.next_attempt, routes=routes)
         await deps.tasks.finish(send_attempts(deps, again))
     else:
+        deps.wakeups.attempt_due()
+
+
+async def release_interrupted(deps: Dependencies, started_at: datetime) -> None:
+    """Have the attempts taken over at once that an earlier run of this process left in the air.
+
+    Without it they would wait for their take-over time. `started_at`: when this run began.
+    """
+    async with deps.storage.work() as work:
+        released = await work.attempts.release_interrupted(
+            deps.sender, started_at, deps.clock.now()
+        )
+    if released:
+        _log.warning("interrupted_attempts_released", count=released)
         deps.wakeups.attempt_due()

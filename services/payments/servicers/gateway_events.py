@@ -49,6 +49,8 @@ def _few_short_headers(headers: Any) -> str | None:
     )
     if len(headers) > _MAX_HEADERS or long_entries:
         return "has too many or too long entries"
+    if any("\0" in name or "\0" in value for name, value in headers.items()):
+        return "contains NUL, which cannot be stored"
     return None
 
 
@@ -64,4 +66,5 @@ _FIELDS = (
     v.Field("gateway_transaction_id", (v.at_most(200), v.plain)),
     v.Field("raw_body", (_bounded,)),
     v.Field("headers", (_few_short_headers,)),
+    v.Field("received_time", (v.in_range,)),
 )

@@ -10,7 +10,6 @@ from protos.common.v1.payment_method_pb2 import PAYMENT_METHOD_MOBILE_MONEY
 from protos.payments.v1 import payments_service_pb2 as pb
 from protos.payments.v1.payments_service_pb2_grpc import PaymentsServiceServicer
 from services.payments import validation as v
-from services.payments.domain.errors import invalid_fields
 from services.payments.domain.payment import Customer
 from services.payments.domain.states import RESTING_STATUSES
 from services.payments.mapping import (
@@ -52,8 +51,8 @@ class PaymentsServicer(PaymentsServiceServicer):
 
     async def CreatePayment(self, request: pb.CreatePaymentRequest, _context: Any) -> Any:
         """Price, record, charge."""
-        v.check(request, *_CREATE_FIELDS)
-        _check_together(request, https_only=self._https_only)
+        together = _violations_together(request, https_only=self._https_only)
+        v.check(request, *_CREATE_FIELDS, further=together)
         v.require_own(request.user_id)
         command = _create_command(request, self._return_url)
         payment = await create_payment(self._deps, command)
@@ -156,12 +155,16 @@ _LIST_FIELDS = (
     v.Field("user_id", (v.at_most(100), v.plain)),
     v.Field("gateway", (v.at_most(40), v.plain)),
     v.Field("status", (v.one_of(STATUSES, "is not a payment status"),)),
+    v.Field("created_after", (v.in_range,)),
+    v.Field("created_before", (v.in_range,)),
     v.Field("page_token", (v.at_most(500),)),
 )
 
 
-def _check_together(request: pb.CreatePaymentRequest, *, https_only: bool) -> None:
-    """Refuse fields that do not go with each other."""
+def _violations_together(
+    request: pb.CreatePaymentRequest, *, https_only: bool
+) -> list[FieldViolation]:
+    """Return which fields do not go with each other."""
     customer = request.customer
     violations: list[FieldViolation] = []
     if request.payment_method == PAYMENT_METHOD_MOBILE_MONEY:
@@ -172,10 +175,9 @@ def _check_together(request: pb.CreatePaymentRequest, *, https_only: bool) -> No
     mismatch = v.phone_in_country(customer.phone_number, customer.country_code)
     if mismatch and request.payment_method == PAYMENT_METHOD_MOBILE_MONEY:
         violations.append(FieldViolation("customer.phone_number", mismatch))
-    if https_only and request.return_url.startswith("http://"):
+    if https_only and request.return_url.lower().startswith("http:"):
         violations.append(FieldViolation("return_url", "must be https"))
-    if violations:
-        raise invalid_fields(violations)
+    return violations
 
 
 def _missing(*fields: tuple[str, str]) -> Iterable[FieldViolation]:
