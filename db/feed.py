@@ -14,6 +14,7 @@ from db.signals import PAYMENT_CHANGED, Listener
 from db.tables import creators_membership
 from kit.clock import Clock
 from kit.logs import get_logger
+from services.payments.domain.errors import stream_interrupted
 
 _log = get_logger(__name__)
 _BACKSTOP_SECONDS = 2.0
@@ -27,16 +28,24 @@ class PostgresFeed:
         self._clock = clock
         self._listener = Listener(url, [PAYMENT_CHANGED], self._signalled, clock)
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
+        self._stopped = False
 
     def changes(self, payment_id: UUID) -> AbstractAsyncContextManager[AsyncIterator[None]]:
         """Yield at once and then whenever the payment may have changed."""
         return self._watching(payment_id)
 
     async def run(self) -> None:
-        """Receive signals, with one look at the table now and then as the backstop."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listener.run())
-            tasks.create_task(self._backstop())
+        """Receive signals, with one look at the table now and then as the backstop.
+
+        When it is cancelled, every open stream ends with an error that tells its reader to resume.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listener.run())
+                tasks.create_task(self._backstop())
+        finally:
+            self._stopped = True
+            self._signalled(PAYMENT_CHANGED, "")
 
     @asynccontextmanager
     async def _watching(self, payment_id: UUID) -> AsyncIterator[AsyncIterator[None]]:
@@ -45,7 +54,7 @@ class PostgresFeed:
         watchers = self._watchers.setdefault(payment_id, set())
         watchers.add(changed)
         try:
-            yield _ticks(changed)
+            yield self._ticks(changed)
         finally:
             watchers.discard(changed)
             if not watchers:
@@ -81,9 +90,10 @@ class PostgresFeed:
         async with self._engine.connect() as connection:
             return {row.id: row.version for row in await connection.execute(statement)}
 
-
-async def _ticks(changed: asyncio.Event) -> AsyncIterator[None]:
-    while True:
-        await changed.wait()
-        changed.clear()
-        yield
+    async def _ticks(self, changed: asyncio.Event) -> AsyncIterator[None]:
+        while True:
+            await changed.wait()
+            changed.clear()
+            if self._stopped:
+                raise stream_interrupted()
+            yield

@@ -8,7 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit.deadlines import time_left
 from kit.interceptors import AUTHORIZATION_KEY, USER_TOKEN_KEY
-from kit.request_scope import REQUEST_ID_KEY, current_scope
+from kit.request_scope import PAYMENT_ID_KEY, REQUEST_ID_KEY, current_scope
 
 _OPTIONS = (
     # A restarted server is found again within a second, not after gRPC's default two minutes.
@@ -46,8 +46,8 @@ class ServiceChannel:
         """Make one unary call.
 
         `method`: a method of a stub made from `channel`. `timeout`: seconds; less when our own
-        caller waits less long. `wait_for_ready`: wait for a service that is just restarting, instead
-        of failing at once. Raises `grpc.aio.AioRpcError`.
+        caller waits less long. `wait_for_ready`: wait for a service that is just restarting
+        instead of failing at once. Raises `grpc.aio.AioRpcError`.
         """
         return await method(
             request,
@@ -75,10 +75,13 @@ class ServiceChannel:
 
     def metadata(self, user_token: str | None = None) -> tuple[tuple[str, str], ...]:
         """Return the metadata of a call made now."""
-        pairs = (
+        scope = current_scope()
+        pairs: tuple[tuple[str, str], ...] = (
             (AUTHORIZATION_KEY, f"Bearer {self._token}"),
-            (REQUEST_ID_KEY, current_scope().request_id),
+            (REQUEST_ID_KEY, scope.request_id),
         )
+        if scope.payment_id is not None:
+            pairs += ((PAYMENT_ID_KEY, scope.payment_id),)
         return pairs if user_token is None else (*pairs, (USER_TOKEN_KEY, user_token))
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import grpc
@@ -11,10 +11,12 @@ from kit.clock import Clock
 from kit.errors import ErrorCode, ServiceError
 from kit.logs import get_logger
 from kit.request_scope import (
+    PAYMENT_ID_KEY,
     REQUEST_ID_KEY,
     RequestScope,
     current_scope,
     enter_scope,
+    harmless_id,
     safe_request_id,
 )
 from kit.service_tokens import ServiceTokens
@@ -165,11 +167,14 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         loop_time = asyncio.get_running_loop().time()
         request_id = safe_request_id(metadata.get(REQUEST_ID_KEY))
         deadline = None if remaining is None else loop_time + remaining
-        enter_scope(RequestScope(request_id=request_id, deadline=deadline))
-        caller, user_id = self._policy.admit(method, metadata)
-        enter_scope(
-            RequestScope(request_id=request_id, deadline=deadline, caller=caller, user_id=user_id)
+        scope = RequestScope(
+            request_id=request_id,
+            deadline=deadline,
+            payment_id=harmless_id(metadata.get(PAYMENT_ID_KEY)),
         )
+        enter_scope(scope)
+        caller, user_id = self._policy.admit(method, metadata)
+        enter_scope(replace(scope, caller=caller, user_id=user_id))
 
     async def _leave(
         self, call: "_Call", context: grpc.aio.ServicerContext[Any, Any], error: BaseException

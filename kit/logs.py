@@ -71,6 +71,8 @@ def _add_scope(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
     scope = current_scope_or_none()
     if scope is not None:
         event.setdefault("request_id", scope.request_id)
+        if scope.payment_id is not None:
+            event.setdefault("payment_id", scope.payment_id)
     return event
 
 

@@ -3,11 +3,12 @@
 import re
 import secrets
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 REQUEST_ID_KEY = "x-request-id"
+PAYMENT_ID_KEY = "x-payment-id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,13 +17,14 @@ class RequestScope:
 
     `request_id`: the same in every process's log. `deadline`: on the event loop's clock (seconds),
     or None for no limit. `caller`: name of the calling service. `user_id`: the member it acts for
-    (verified), or None.
+    (verified), or None. `payment_id`: the payment it is about, once that is known.
     """
 
     request_id: str
     deadline: float | None = None
     caller: str = "anonymous"
     user_id: str | None = None
+    payment_id: str | None = None
 
 
 _current: ContextVar[RequestScope | None] = ContextVar("request_scope", default=None)
@@ -43,6 +45,11 @@ def enter_scope(scope: RequestScope) -> None:
     _current.set(scope)
 
 
+def about_payment(payment_id: str) -> None:
+    """Note which payment the request is about: its log lines and calls carry it from now on."""
+    enter_scope(replace(current_scope(), payment_id=payment_id))
+
+
 def new_request_id() -> str:
     """Return a fresh request id. It identifies log lines and decides nothing."""
     return secrets.token_hex(16)
@@ -50,6 +57,9 @@ def new_request_id() -> str:
 
 def safe_request_id(candidate: str | None) -> str:
     """Return the caller's request id when it is short and harmless, else a fresh one."""
-    if candidate and _SAFE_REQUEST_ID.fullmatch(candidate):
-        return candidate
-    return new_request_id()
+    return harmless_id(candidate) or new_request_id()
+
+
+def harmless_id(candidate: str | None) -> str | None:
+    """Return an identifier from outside when it is short and plain enough for a log, else None."""
+    return candidate if candidate and _SAFE_REQUEST_ID.fullmatch(candidate) else None

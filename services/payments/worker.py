@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
-from uuid import UUID
 
 from kit.errors import ServiceError
 from kit.logs import get_logger
@@ -36,14 +35,13 @@ class Queue(Generic[ItemT]):
     """Due rows of one kind.
 
     `claim`: leases at most so many due rows. `handle`: handles one. `request_id`: the id that its
-    story began with. `payment_id`: the payment it is about, where that is known.
+    story began with.
     """
 
     name: str
     claim: Callable[[Work, int], Awaitable[Sequence[ItemT]]]
     handle: Callable[[ItemT], Awaitable[None]]
     request_id: Callable[[ItemT], str]
-    payment_id: Callable[[ItemT], UUID | None]
 
 
 class Worker:
@@ -71,14 +69,12 @@ class Worker:
             claim=lambda work, room: work.events.claim_due(self._now(), self._lease, room),
             handle=lambda event: apply_gateway_event(self._deps, event),
             request_id=lambda event: event.request_id,
-            payment_id=lambda _event: None,
         )
         attempts = Queue(
             name="due_attempt",
             claim=lambda work, room: work.attempts.claim_due(self._now(), self._lease, room),
             handle=lambda attempt: check_due_attempt(self._deps, attempt),
             request_id=lambda _attempt: new_request_id(),
-            payment_id=lambda attempt: attempt.payment_id,
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._work_off(events, self._events_due))
@@ -126,12 +122,10 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - one bad row must not stop the queue; it is logged and retried
             outcome = "failed"
             _log.error("work_failed", queue=queue.name, item_id=str(item.id), exc_info=error)
-        payment_id = queue.payment_id(item)
         _log.info(
             "work",
             queue=queue.name,
             item_id=str(item.id),
-            payment_id=str(payment_id) if payment_id else None,
             outcome=outcome,
             duration_ms=round((self._deps.clock.monotonic() - started) * 1000, 1),
         )

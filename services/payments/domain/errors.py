@@ -107,6 +107,15 @@ def attempt_not_closed(why: str) -> ServiceError:
     return ServiceError(ErrorCode.FAILED_PRECONDITION, "ATTEMPT_NOT_CLOSED", why)
 
 
+def stream_interrupted() -> ServiceError:
+    """Return the error that ends a stream whose server stops; its reader resumes elsewhere."""
+    return ServiceError(
+        ErrorCode.UNAVAILABLE,
+        "STREAM_INTERRUPTED",
+        "the server is stopping; watch again with the last version seen",
+    )
+
+
 def gateway_not_asked() -> ServiceError:
     """Return the error for a check that got no answer; the payment is unchanged."""
     return ServiceError(

@@ -68,8 +68,16 @@ class Handling:
 
 
 _RETRY_SECONDS = (1, 2, 5, 15, 60, 300, 900, 3600)
+# Attempts are on record before their reference leaves, so an event that matches none after three
+# days is somebody else's. It stays in the inbox, for people.
+_MOST_UNATTRIBUTED_TRIES = 72
 
 
 def next_try(tries: int, now: datetime) -> datetime:
     """Return when to handle an event again after `tries` tries: soon at first, then hourly."""
     return now + timedelta(seconds=_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
+
+
+def next_attribution(tries: int, now: datetime) -> datetime | None:
+    """Return when to look again for the payment of an unattributed event, or None to leave it."""
+    return next_try(tries, now) if tries < _MOST_UNATTRIBUTED_TRIES else None

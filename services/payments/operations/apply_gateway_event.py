@@ -1,9 +1,16 @@
 """Handles a stored callback: finds its attempt, asks the gateway, then marks it handled."""
 
 from kit.logs import get_logger
+from kit.request_scope import about_payment
 from services.payments.domain.attempts import Attempt, AttemptOutcome
 from services.payments.domain.audit import AuditKind
-from services.payments.domain.events import EventStatus, GatewayEvent, Handling, next_try
+from services.payments.domain.events import (
+    EventStatus,
+    GatewayEvent,
+    Handling,
+    next_attribution,
+    next_try,
+)
 from services.payments.domain.settlement import Note
 from services.payments.operations import journal
 from services.payments.operations.check_attempt import check_attempt
@@ -26,6 +33,7 @@ async def apply_gateway_event(deps: Dependencies, event: GatewayEvent) -> None:
         if attempt is None:
             await _keep_unattributed(deps, work, event)
             return
+        about_payment(str(attempt.payment_id))
         if event.tries == 0:
             await journal.write(
                 work, attempt.payment_id, (_note(event),), event.received_at, actor=event.gateway
@@ -46,6 +54,7 @@ async def apply_gateway_event(deps: Dependencies, event: GatewayEvent) -> None:
 
 async def check_due_attempt(deps: Dependencies, attempt: Attempt) -> None:
     """Do what an attempt is due for: take it over when its process stopped, else ask."""
+    about_payment(str(attempt.payment_id))
     if attempt.outcome is AttemptOutcome.SENDING:
         await take_over_attempt(deps, attempt)
     else:
@@ -64,7 +73,7 @@ async def _keep_unattributed(deps: Dependencies, work: Work, event: GatewayEvent
     now = deps.clock.now()
     handling = Handling(
         status=EventStatus.UNATTRIBUTED,
-        next_try_at=next_try(event.tries, now),
+        next_try_at=next_attribution(event.tries, now),
         note="no payment of ours has this reference",
     )
     await work.events.mark(event, handling, now)

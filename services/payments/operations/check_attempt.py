@@ -9,7 +9,7 @@ from services.payments.domain.audit import AuditKind
 from services.payments.domain.charges import ChargeReport
 from services.payments.domain.errors import StaleWriteError
 from services.payments.domain.evidence import RULES, Answer, Evidence, evidence_of_look_up
-from services.payments.domain.membership import granted
+from services.payments.domain.membership import Membership, granted
 from services.payments.domain.payment import Payment
 from services.payments.domain.schedule import next_check
 from services.payments.domain.settlement import Effect, Note, Settlement, as_surplus, settle
@@ -72,14 +72,15 @@ class _Finding:
 
 async def _apply(deps: Dependencies, work: Work, finding: _Finding) -> Settlement:
     now = deps.clock.now()
+    held = await _held_membership(work, finding)
     before = await work.payments.lock(finding.attempt.payment_id)
     attempts = await work.attempts.of_payment(before.id)
     stored = next(each for each in attempts if each.id == finding.attempt.id)
     if finding.fence is not None and stored.lease_token != finding.fence:
         raise StaleWriteError(f"attempt {stored.id} was claimed by another worker")
     settlement = settle(before, stored, finding.evidence, finding.report, now)
-    if settlement.effect is Effect.GRANT:
-        settlement = await _grant(work, settlement, before, now)
+    if settlement.effect is Effect.GRANT and held is not None:
+        settlement = await _grant(work, settlement, before, held.current(now), now)
     payment = _counted(settlement.payment, before, now, webhook=finding.webhook)
     scheduled = finding.fence is not None
     await work.attempts.save(_rescheduled(settlement.attempt, now, scheduled=scheduled))
@@ -90,9 +91,21 @@ async def _apply(deps: Dependencies, work: Work, finding: _Finding) -> Settlemen
     return replace(settlement, payment=payment)
 
 
-async def _grant(work: Work, settlement: Settlement, before: Payment, now: datetime) -> Settlement:
+async def _held_membership(work: Work, finding: _Finding) -> Membership | None:
+    """Lock what the member has when the finding may grant something.
+
+    Always before the payment, as the creation of a payment does: two orders would deadlock.
+    """
+    if finding.evidence is not Evidence.PAID:
+        return None
+    payment = await work.payments.get(finding.attempt.payment_id)
+    return await work.memberships.lock(payment.user_id) if payment else None
+
+
+async def _grant(
+    work: Work, settlement: Settlement, before: Payment, held: Membership, now: datetime
+) -> Settlement:
     """Grant the tier, unless the member meanwhile bought the same thing with another payment."""
-    held = (await work.memberships.lock(before.user_id)).current(now)
     purchase = before.purchase
     late = before.status not in OPEN_STATUSES
     if late and held.covers(purchase.tier, purchase.billing_cycle, now):

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from kit.errors import FieldViolation
 from kit.money import Money
+from kit.request_scope import about_payment
 from services.payments.domain.attempts import Attempt
 from services.payments.domain.errors import (
     CommitUnknownError,
@@ -80,6 +81,7 @@ async def create_payment(deps: Dependencies, command: CreatePaymentCommand) -> P
         payment_id=deps.ids.new_id(),
     )
     payment, attempt = await _record_intent(deps, purchase, routes[0], record)
+    about_payment(str(payment.id))
     if attempt is None:
         return payment
     sending = Sending(payment=payment, attempt=attempt, routes=routes, key=scope)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit.request_scope import current_scope
+from kit.request_scope import about_payment, current_scope
 from services.payments.domain.attempts import Attempt
 from services.payments.domain.audit import AuditEntry
 from services.payments.domain.errors import payment_not_found
@@ -33,6 +33,7 @@ async def get_payment(deps: Dependencies, payment_id: UUID) -> Payment:
     member = current_scope().user_id
     if payment is None or (member is not None and payment.user_id != member):
         raise payment_not_found(payment_id)
+    about_payment(str(payment_id))
     return payment
 
 

@@ -100,7 +100,8 @@ async def _record(
     attempts = await work.attempts.of_payment(before.id)
     attempt = next(each for each in attempts if each.id == sending.attempt.id)
     if attempt.outcome is not AttemptOutcome.SENDING:
-        await _answer(work, sending, before)
+        if before.status is not PaymentStatus.PENDING:
+            await _answer(work, sending, before)
         return _Recorded(payment=before)
     evidence = _evidence(attempt, report)
     decided = _decided(attempt, evidence, report, now)
