@@ -11,6 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
+_PACKAGE_DOCSTRING = '"""Published interfaces, and the code generated from them."""\n'
+
+
 def generate(destination: Path) -> None:
     """Run protoc over all protos of the repository and write the result under `destination`.
 
@@ -41,19 +44,23 @@ def generate(destination: Path) -> None:
         for package in (directory, *directory.parents):
             if package == destination:
                 break
-            (package / "__init__.py").touch()
+            (package / "__init__.py").write_text(_PACKAGE_DOCSTRING)
 
 
 def stale_files(fresh: Path) -> list[str]:
     """Return the generated files in the repository that differ from those under `fresh`."""
-    wanted = {path.relative_to(fresh) for path in fresh.glob("protos/**/*_pb2*.py*")}
-    present = {path.relative_to(ROOT) for path in ROOT.glob("protos/**/*_pb2*.py*")}
+    wanted, present = _generated_files(fresh), _generated_files(ROOT)
     differing = {
         path
         for path in wanted & present
         if (fresh / path).read_bytes() != (ROOT / path).read_bytes()
     }
     return sorted(str(path) for path in (wanted ^ present) | differing)
+
+
+def _generated_files(folder: Path) -> set[Path]:
+    found = (*folder.glob("protos/**/*.py"), *folder.glob("protos/**/*.pyi"))
+    return {path.relative_to(folder) for path in found}
 
 
 def main() -> int:

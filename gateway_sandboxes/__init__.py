@@ -1,1 +1,1 @@
-"""Stand-ins for the payment gateways; they import nothing of the product, only their contracts guide them."""
+"""Stand-ins for the payment gateways, written from the gateways' contracts alone."""

@@ -9,7 +9,7 @@ _LARGEST_EXPONENT = 15
 
 
 def parse_amount(value: object) -> Decimal | None:
-    """Read an amount in major units from a JSON number or a numeric string; None when it is neither.
+    """Read an amount in major units from a JSON number or a numeric string, else None.
 
     Numbers must already be `int` or `Decimal` (see `json_http.read_json`); size is bounded so that
     a hostile exponent cannot cost time.
@@ -20,7 +20,11 @@ def parse_amount(value: object) -> Decimal | None:
         return Decimal(value) if _AMOUNT_TEXT.fullmatch(value) else None
     if isinstance(value, int):
         return Decimal(value) if abs(value) < 10**_LARGEST_EXPONENT else None
-    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _LARGEST_EXPONENT:
+    if (
+        isinstance(value, Decimal)
+        and value.is_finite()
+        and abs(value.adjusted()) < _LARGEST_EXPONENT
+    ):
         return value
     return None
 

@@ -1,4 +1,4 @@
-"""The sandbox's own time: real time plus an offset that tests move, and the timers that live on it."""
+"""The sandbox's own time: real time plus an offset that tests move, and timers on it."""
 
 import asyncio
 import contextlib
@@ -55,7 +55,7 @@ class Clock:
         self._changed.set()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait on the sandbox's time; `advance`, `clear` and the sandbox's stop end the wait early."""
+        """Wait on the sandbox's time; `advance`, `clear` and a stop end the wait early."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sleepers.add(over)
         self.call_at(self.now() + timedelta(seconds=seconds), lambda: _finish(over))

@@ -1,4 +1,4 @@
-"""JSON over HTTP without binary floats: requests are read and replies written with exact decimals."""
+"""JSON over HTTP without binary floats: exact decimals both ways."""
 
 import json
 from collections.abc import Mapping

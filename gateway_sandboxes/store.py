@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, ValuesView
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gateway_sandboxes.documents import from_document, to_document
 
@@ -33,6 +33,7 @@ class Store:
 
     def __init__(self, path: Path | None) -> None:
         self._connection: sqlite3.Connection | None = None
+        self._collections: list[Collection[Any]] = []
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None)
@@ -66,8 +67,14 @@ class Store:
         if self._connection is not None:
             self._connection.execute(_UPSERT, (collection, key, body))
 
-    def delete_all(self) -> None:
-        """Forget every document."""
+    def register(self, collection: "Collection[Any]") -> None:
+        """Make the collection one of those that `clear` empties."""
+        self._collections.append(collection)
+
+    def clear(self) -> None:
+        """Forget every document, in the file and in the collections."""
+        for collection in self._collections:
+            collection.forget()
         if self._connection is not None:
             self._connection.execute("DELETE FROM documents")
 
@@ -81,6 +88,7 @@ class Collection(Generic[R]):
     """Records of one kind by key, in order of arrival; every `put` is written through."""
 
     def __init__(self, store: Store, name: str, kind: type[R]) -> None:
+        store.register(self)
         self._store = store
         self._name = name
         self._records = {key: from_document(kind, body) for key, body in store.load(name)}
@@ -105,6 +113,6 @@ class Collection(Generic[R]):
         """Return the records, oldest first."""
         return self._records.values()
 
-    def clear(self) -> None:
-        """Forget the records in memory; `Store.delete_all` empties the file for all collections."""
+    def forget(self) -> None:
+        """Drop the records in memory; `Store.clear` does so for all, and empties the file."""
         self._records.clear()

@@ -1,0 +1,1 @@
+"""Published interfaces, and the code generated from them."""

@@ -1,0 +1,1 @@
+"""One folder per payment gateway, all behind the contract in `gateway.py` and served over gRPC."""

@@ -1,0 +1,150 @@
+"""Eversend's words and what they mean: statuses, declines, refusals (contract §3, §6)."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from gateway_adapters.errors import GatewayFailureError, OutcomeUnknownError
+from gateway_adapters.gateway import (
+    Charge,
+    ChargeReport,
+    Failure,
+    Outcome,
+    code_for,
+    detail_of,
+    exact_money,
+)
+from gateway_adapters.json_body import JsonObject, amount_at, identifier_at, object_at
+from gateway_adapters.verdicts import DUPLICATE_REFERENCE, HttpReply, Verdict, failure_of_creation
+from kit.logs import get_logger
+
+# Contract §6: three documented words, the rest tolerated.
+_OUTCOMES = {
+    "pending": Outcome.PENDING,
+    "successful": Outcome.SUCCEEDED,
+    "completed": Outcome.SUCCEEDED,
+    "success": Outcome.SUCCEEDED,
+    "failed": Outcome.FAILED,
+    "cancelled": Outcome.FAILED,
+    "declined": Outcome.FAILED,
+    "error": Outcome.FAILED,
+    "expired": Outcome.FAILED,
+    "reversed": Outcome.FAILED,
+}
+
+# `reason` is free text: the most telling phrase first.
+_DECLINES = (
+    ("insufficient", "insufficient_funds"),
+    ("pin", "incorrect_pin"),
+    ("expired", "prompt_expired"),
+    ("timed out", "prompt_expired"),
+    ("timeout", "prompt_expired"),
+    ("in time", "prompt_expired"),
+    ("not approve", "payer_declined"),
+    ("declined", "payer_declined"),
+    ("rejected", "payer_declined"),
+    ("cancel", "payer_declined"),
+)
+
+# There are no machine-readable error codes (§3): the status first, then keywords.
+_REFUSALS = (
+    ("already", DUPLICATE_REFERENCE),
+    ("duplicate", DUPLICATE_REFERENCE),
+    ("otp is required", "otp_required"),
+    ("otp", "incorrect_otp"),
+    ("pinid", "incorrect_otp"),
+    ("insufficient", "insufficient_funds"),
+    ("phone", "invalid_phone_number"),
+    ("currency", "currency_not_supported"),
+    ("country", "country_not_supported"),
+    ("not supported", "country_not_supported"),
+    ("amount", "amount_not_supported"),
+    ("minimum", "amount_not_supported"),
+    ("maximum", "amount_not_supported"),
+    ("limit", "amount_not_supported"),
+)
+
+_log = get_logger(__name__)
+
+
+def outcome_of(status: str) -> Outcome:
+    """Return what a transaction's `status` means; an unknown one is pending, with a warning."""
+    outcome = _OUTCOMES.get(status.strip().lower())
+    if outcome is None:
+        _log.warning("gateway_status_unknown", gateway="eversend", status=status)
+        return Outcome.PENDING
+    return outcome
+
+
+def decline_code(reason: str) -> str:
+    """Return the code of a decline."""
+    return code_for(reason, _DECLINES, "declined")
+
+
+def refusal_words(reply: HttpReply) -> str:
+    """Return the message of an error body, "" when there is none.
+
+    `message` is text, or an object that holds the text under the same name (§3).
+    """
+    document = reply.document or {}
+    message = document.get("message")
+    if message is not None and not isinstance(message, str):
+        message = (object_at(document, "message") or {}).get("message")
+    return message if isinstance(message, str) else ""
+
+
+def is_origin_refused(reply: HttpReply) -> bool:
+    """Tell whether the network gate refused us: no other token would help (§2)."""
+    words = refusal_words(reply).lower()
+    gate = "origin" in words or "whitelist" in words
+    return reply.status == HTTPStatus.UNAUTHORIZED and gate
+
+
+def creation_failure(reply: HttpReply) -> GatewayFailureError | None:
+    """Return what a reply to creating a collection proves went wrong, or None.
+
+    A 2xx that says `success: false` contradicts itself and proves nothing: the prompt may be on
+    the payer's phone.
+    """
+    words = refusal_words(reply)
+    if reply.verdict is Verdict.ANSWERED and (reply.document or {}).get("success") is not True:
+        return OutcomeUnknownError("unreadable_reply", detail_of(words) or "no success in a 2xx")
+    default = "declined" if reply.status == HTTPStatus.PAYMENT_REQUIRED else "invalid_request"
+    return failure_of_creation(reply, words, lambda text: code_for(text, _REFUSALS, default))
+
+
+def read_transaction(node: JsonObject) -> ChargeReport:
+    """Read one transaction (§6); amounts are major units, usually as text.
+
+    Raises `OutcomeUnknownError` when a success has no exact amount.
+    """
+    status = identifier_at(node, "status")
+    outcome = outcome_of(status)
+    currency = identifier_at(node, "currency")
+    amount = exact_money(currency, amount_at(node, "amount"))
+    if outcome is Outcome.SUCCEEDED and amount is None:
+        raise OutcomeUnknownError(
+            "unreadable_reply", "a successful charge without an exact amount", operator_alert=True
+        )
+    reason = node.get("reason")
+    words = reason if isinstance(reason, str) else ""
+    failed = Failure(code=decline_code(words), detail=detail_of(words))
+    return ChargeReport(
+        outcome=outcome,
+        charge=Charge(
+            reference=identifier_at(node, "transactionRef"),
+            gateway_transaction_id=identifier_at(node, "transactionId"),
+            amount=amount,
+            fee=exact_money(currency, amount_at(node, "fees")),
+            failure=failed if outcome is Outcome.FAILED else None,
+            gateway_status=status,
+        ),
+    )
+
+
+def sum_up(found: Sequence[ChargeReport]) -> ChargeReport:
+    """Return what several transactions under one reference mean: money first, then hope.
+
+    `found`: at least one. What a repeated reference does is not documented (§5.4).
+    """
+    ranks = (Outcome.SUCCEEDED, Outcome.PENDING, Outcome.FAILED)
+    return min(found, key=lambda report: ranks.index(report.outcome))

@@ -1,0 +1,1 @@
+"""What the adapters must do, against real sockets and the sandboxes."""

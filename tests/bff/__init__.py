@@ -1,0 +1,1 @@
+"""The BFF over real sockets, with a scripted payments service behind it."""

@@ -1,0 +1,1 @@
+"""Tests of the schema, the repositories, the unit of work and the signals on a real PostgreSQL."""

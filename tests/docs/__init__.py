@@ -1,0 +1,1 @@
+"""The documents against the code: every table, command, name and link in them is checked."""

@@ -1,0 +1,1 @@
+"""What every process relies on: money, redaction, settings, tokens, gRPC and HTTP serving."""
