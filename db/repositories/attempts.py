@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.amounts import from_columns, to_column
+from db.repositories.leases import claim_statement
 from db.repositories.payments import failure_of
 from db.tables import payment_attempts as table
 from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
@@ -66,22 +67,7 @@ class AttemptRepository:
 
     async def claim_due(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Attempt]:
         """Lease due attempts: the raised lease token fences whoever held them before."""
-        due = (
-            select(table.c.id)
-            .where(
-                table.c.next_check_at <= now,
-                or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
-            )
-            .order_by(table.c.next_check_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        statement = (
-            update(table)
-            .where(table.c.id.in_(due.scalar_subquery()))
-            .values(lease_token=table.c.lease_token + 1, lease_until=now + lease)
-            .returning(table)
-        )
+        statement = claim_statement(table, table.c.next_check_at, now, lease, limit)
         return [_attempt(row) for row in await self._connection.execute(statement)]
 
     async def release_interrupted(self, sender: str, before: datetime, now: datetime) -> int:

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import Row, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories.leases import claim_statement
 from db.tables import webhook_events as table
 from services.payments.domain.errors import StaleWriteError
 from services.payments.domain.events import Delivery, EventStatus, GatewayEvent, Handling
@@ -54,22 +55,7 @@ class EventRepository:
         self, now: datetime, lease: timedelta, limit: int
     ) -> Sequence[GatewayEvent]:
         """Lease unhandled events that are due: the raised token fences whoever held them before."""
-        due = (
-            select(table.c.id)
-            .where(
-                table.c.next_try_at <= now,
-                or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
-            )
-            .order_by(table.c.next_try_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        statement = (
-            update(table)
-            .where(table.c.id.in_(due.scalar_subquery()))
-            .values(lease_token=table.c.lease_token + 1, lease_until=now + lease)
-            .returning(table)
-        )
+        statement = claim_statement(table, table.c.next_try_at, now, lease, limit)
         return [_event(row) for row in await self._connection.execute(statement)]
 
     async def mark(self, event: GatewayEvent, handling: Handling, at: datetime) -> None:

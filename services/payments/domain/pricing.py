@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from kit.errors import FieldViolation
 from kit.money import Money
+from services.payments.domain.errors import invalid_fields
 from services.payments.domain.membership import period_end
 from services.payments.domain.payment import BillingCycle
 
@@ -62,6 +64,26 @@ class Quote:
     def due(self) -> Money:
         """What the member pays now."""
         return self.price - self.credit
+
+
+def offered(book: PriceBook, tier_name: str, cycle: BillingCycle, currency: str) -> Tier:
+    """Return the tier that is sold under a name, for a cycle and in a currency.
+
+    Raises `InvalidRequestError` with everything that is not on offer.
+    """
+    tier = book.tier(tier_name)
+    violations = []
+    if tier is None or not tier.prices:
+        sold = ", ".join(each.name for each in book.tiers if each.prices)
+        violations.append(FieldViolation("tier", f"must be one of: {sold}"))
+    if currency not in book.currencies:
+        priced = ", ".join(book.currencies)
+        violations.append(FieldViolation("currency_code", f"must be one of: {priced}"))
+    if not violations and tier and (cycle, currency) not in tier.prices:
+        violations.append(FieldViolation("billing_cycle", "has no price in this currency"))
+    if violations or tier is None:
+        raise invalid_fields(violations)
+    return tier
 
 
 def quote(tier: Tier, cycle: BillingCycle, currency: str, at: datetime) -> Quote:

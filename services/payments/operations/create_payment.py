@@ -3,13 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from kit.errors import FieldViolation
 from kit.money import Money
 from kit.request_scope import about_payment
 from services.payments.domain.attempts import Attempt
 from services.payments.domain.errors import (
     CommitUnknownError,
-    invalid_fields,
     payment_already_open,
     request_in_progress,
     tier_already_active,
@@ -21,7 +19,7 @@ from services.payments.domain.payment import (
     PaymentMethod,
     Purchase,
 )
-from services.payments.domain.pricing import PriceBook
+from services.payments.domain.pricing import PriceBook, offered
 from services.payments.domain.settlement import Note
 from services.payments.domain.states import PaymentStatus
 from services.payments.operations import journal
@@ -90,25 +88,13 @@ async def create_payment(deps: Dependencies, command: CreatePaymentCommand) -> P
 
 def _price(command: CreatePaymentCommand, book: PriceBook) -> Purchase:
     """Look the price up. Raises `InvalidRequestError` when nothing like that is sold."""
-    tier = book.tier(command.tier)
-    violations = []
-    if tier is None or not tier.prices:
-        sold = ", ".join(each.name for each in book.tiers if each.prices)
-        violations.append(FieldViolation("tier", f"must be one of: {sold}"))
-    if command.currency not in book.currencies:
-        offered = ", ".join(book.currencies)
-        violations.append(FieldViolation("currency_code", f"must be one of: {offered}"))
-    price = tier.prices.get((command.billing_cycle, command.currency)) if tier else None
-    if violations or price is None:
-        raise invalid_fields(
-            violations or [FieldViolation("billing_cycle", "has no price in this currency")]
-        )
+    tier = offered(book, command.tier, command.billing_cycle, command.currency)
     return Purchase(
         user_id=command.user_id,
         tier=command.tier,
         billing_cycle=command.billing_cycle,
         payment_method=command.payment_method,
-        amount=price,
+        amount=tier.prices[command.billing_cycle, command.currency],
         price_book_version=book.version,
         customer=command.customer,
         return_url=command.return_url,

@@ -1,10 +1,9 @@
 """Tiers, quotes and what members have."""
 
-from kit.errors import FieldViolation
-from services.payments.domain.errors import invalid, invalid_fields
+from services.payments.domain.errors import invalid
 from services.payments.domain.membership import Membership
 from services.payments.domain.payment import BillingCycle
-from services.payments.domain.pricing import PriceBook, Quote, quote
+from services.payments.domain.pricing import PriceBook, Quote, offered, quote
 from services.payments.operations.dependencies import Dependencies
 
 
@@ -23,18 +22,7 @@ async def quote_upgrade(
     """Say what a tier costs now. Raises `InvalidRequestError` when it is not sold like that."""
     async with deps.storage.work() as work:
         book = await work.prices.current()
-    tier = book.tier(tier_name)
-    violations = []
-    if tier is None or not tier.prices:
-        sold = ", ".join(each.name for each in book.tiers if each.prices)
-        violations.append(FieldViolation("tier", f"must be one of: {sold}"))
-    if currency not in book.currencies:
-        offered = ", ".join(book.currencies)
-        violations.append(FieldViolation("currency_code", f"must be one of: {offered}"))
-    if not violations and tier and (cycle, currency) not in tier.prices:
-        violations.append(FieldViolation("billing_cycle", "has no price in this currency"))
-    if violations or tier is None:
-        raise invalid_fields(violations)
+    tier = offered(book, tier_name, cycle, currency)
     return quote(tier, cycle, currency, deps.clock.now())
 
 
