@@ -201,7 +201,7 @@ def _payments(stack: Stack) -> list[Service]:
         )
         for part, settings, purpose, port in (
             ("server", server, "payments and memberships", ports.payments),
-            ("worker", worker, "verifies, expires and reconciles", ports.payments_worker),
+            ("worker", worker, "handles callbacks, asks gateways", ports.payments_worker),
         )
     ]
 

@@ -48,11 +48,13 @@ async def stack_cluster(checkout: Checkout, port: int, database: str) -> Cluster
 def kept_password(path: Path, account: Account | None) -> str:
     """Return the password kept in `path`, generated on first use; only `account` may read it."""
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        unfinished = path.with_suffix(".unfinished")
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(f"local-{secrets.token_hex(16)}")
         if account:
-            os.chown(path, account.uid, account.gid)
+            os.chown(unfinished, account.uid, account.gid)
+        unfinished.rename(path)
     return path.read_text()
 
 

@@ -61,10 +61,8 @@ class AccessPolicy:
         Raises `ServiceError`: UNAUTHENTICATED without a known token, PERMISSION_DENIED when the
         caller may not use the method.
         """
-        if not self.guards(method):
-            return "anonymous", None
         caller = self.tokens.caller(metadata.get(AUTHORIZATION_KEY))
-        if caller not in self.allowed[_service_of(method)]:
+        if caller not in self.allowed.get(_service_of(method), frozenset()):
             raise ServiceError(
                 ErrorCode.PERMISSION_DENIED,
                 "CALLER_NOT_ALLOWED",
@@ -104,14 +102,11 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wrap the handler of one RPC."""
+        """Wrap the handler of one RPC; open services (health, reflection) are left as they are."""
         handler = await continuation(handler_call_details)
-        if handler is None:
-            return handler
         method = str(handler_call_details.method)
-        if handler.request_streaming and self._policy.guards(method):
-            # Failing is safe; serving it would be serving it to anybody.
-            raise TypeError(f"{method} streams requests, and only unary requests are admitted")
+        if handler is None or not self._policy.guards(method):
+            return handler
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(method, handler.unary_unary),
@@ -124,7 +119,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 handler.request_deserializer,
                 handler.response_serializer,
             )
-        return handler
+        # Failing is safe; serving it would be serving it to anybody.
+        raise TypeError(f"{method} streams requests, and only unary requests are admitted")
 
     def _unary(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
         async def served(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:

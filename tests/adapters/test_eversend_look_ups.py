@@ -158,3 +158,11 @@ async def _searched(rows: list[dict[str, Any]]) -> Any:
         found = await gateway.get_charge(query)
     assert script.requests[-1].query["search"] == REFERENCE
     return found
+
+
+async def test_a_route_that_eversend_does_not_have_is_not_a_transaction_it_does_not_know() -> None:
+    async with scripted("eversend", {}) as (gateway, _):
+        query = ChargeQuery(reference="", gateway_transaction_id="BE1")
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await gateway.get_charge(query)
+    assert caught.value.operator_alert

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from gateway_adapters.errors import GatewayFailureError, NotSentError, OutcomeUnknownError
 from gateway_adapters.http import HttpBoundary, HttpCall, HttpOptions
-from gateway_adapters.verdicts import Verdict, classify_reply
+from gateway_adapters.verdicts import Progress, Verdict, classify_break, classify_reply
 from kit.ids import SystemIds
 from kit.request_scope import RequestScope, enter_scope
 from tests.adapters.raw_server import Behaviour, Exchange, raw_server, silent
@@ -322,6 +322,18 @@ async def test_every_call_writes_one_line_that_says_what_happened() -> None:
     }
 
 
+async def test_a_call_that_nobody_waits_for_any_more_is_logged_all_the_same() -> None:
+    with capture_logs() as lines:
+        async with raw_server(silent) as server, boundary(server.url) as http:
+            call = asyncio.create_task(http.exchange(POST))
+            await server.arrived.wait()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+    [line] = [line for line in lines if line["event"] == "gateway_call"]
+    assert (line["outcome"], line["log_level"]) == ("unknown", "warning")
+
+
 async def test_a_call_that_was_not_sent_is_logged_as_such() -> None:
     with refused_port() as port, capture_logs() as lines:
         await failure_of(POST, f"http://127.0.0.1:{port}")
@@ -334,6 +346,17 @@ async def test_a_call_that_was_not_sent_is_logged_as_such() -> None:
 
 
 # The table of replies.
+
+
+@pytest.mark.parametrize(
+    ("connected", "kind"), [(False, NotSentError), (True, OutcomeUnknownError)]
+)
+def test_only_a_connection_decides_what_a_broken_exchange_proves(
+    kind: type[GatewayFailureError], *, connected: bool
+) -> None:
+    for cause in ("ConnectTimeout", "ConnectError", "ServerDisconnectedError", "TimeoutError"):
+        assert type(classify_break(Progress(connected=connected), cause)) is kind
+
 
 _READABLE = {
     200: Verdict.ANSWERED, 201: Verdict.ANSWERED, 202: Verdict.ANSWERED, 204: Verdict.ANSWERED,

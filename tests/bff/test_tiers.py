@@ -5,8 +5,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from kit.errors import ErrorCode, FieldViolation, InvalidRequestError, ServiceError
+from kit.settings import NamedSecret
 from protos.memberships.v1.membership_pb2 import Tier
 from tests.bff.conftest import (
+    SERVICE,
     TOKEN,
     ScriptedMemberships,
     bff_in_front_of,
@@ -14,7 +16,7 @@ from tests.bff.conftest import (
     price_book,
     priced,
 )
-from tests.kit.serving import grpc_serving
+from tests.kit.serving import GrpcSetup, grpc_serving
 
 
 async def test_the_price_book_is_served_in_the_asked_currency(
@@ -251,6 +253,22 @@ async def test_a_refused_service_token_is_not_the_browsers_fault() -> None:
 
     assert response.status_code == 500
     assert "token" not in response.text
+
+
+async def test_a_payments_service_that_cannot_answer_is_away_as_well() -> None:
+    without_memberships = GrpcSetup(
+        service=SERVICE,
+        callers=[NamedSecret(name="bff", secret=TOKEN)],
+        register=lambda _server: None,
+    )
+    async with (
+        grpc_serving(without_memberships) as server,
+        bff_in_front_of(server.port) as bff,
+    ):
+        response = await bff.get("/api/tiers")
+
+    assert response.status_code == 503
+    assert response.json()["reason"] == "PAYMENTS_UNAVAILABLE"
 
 
 async def test_while_payments_are_away_the_answer_is_503_and_later_200() -> None:

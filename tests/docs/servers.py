@@ -19,9 +19,10 @@ from gateway_adapters.servicer import GatewayServicer
 from kit.clock import SystemClock
 from kit.errors import ServiceError
 from kit.ids import SystemIds
-from kit.interceptors import AccessPolicy
+from kit.interceptors import AUTHORIZATION_KEY, AccessPolicy
 from kit.server import GrpcServer, ServerOptions
 from kit.service_tokens import ServiceTokens
+from kit.settings import NamedSecret
 from kit.status import from_rpc_error
 from protos.gateways.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
 from protos.memberships.v1.memberships_service_pb2_grpc import (
@@ -41,6 +42,8 @@ from services.payments.servicers.payments import PaymentsServicer
 from tests.docs.markdown import ROOT
 
 _DEADLINE_SECONDS = 5.0
+_CALLER = NamedSecret(name="documents", secret="documents-service-token")
+_CREDENTIALS = ((AUTHORIZATION_KEY, f"Bearer {_CALLER.secret}"),)
 
 
 class _Nothing:
@@ -106,7 +109,7 @@ async def ask(channel: grpc.aio.Channel, method: MethodDescriptor, request: byte
     kind = channel.unary_stream if method.server_streaming else channel.unary_unary
     call: Any = kind(path, request_serializer=bytes, response_deserializer=bytes)
     try:
-        answer = call(request, timeout=_DEADLINE_SECONDS)
+        answer = call(request, timeout=_DEADLINE_SECONDS, metadata=_CREDENTIALS)
         await (answer.read() if method.server_streaming else answer)
     except grpc.aio.AioRpcError as error:
         return Offer(failure=from_rpc_error(error))
@@ -114,7 +117,11 @@ async def ask(channel: grpc.aio.Channel, method: MethodDescriptor, request: byte
 
 
 def _server() -> GrpcServer:
-    policy = AccessPolicy(tokens=ServiceTokens(()), allowed={})
+    names = [service.full_name for service in published_services()]
+    policy = AccessPolicy(
+        tokens=ServiceTokens([_CALLER]),
+        allowed=dict.fromkeys(names, frozenset({_CALLER.name})),
+    )
     options = ServerOptions(
         listen="127.0.0.1:0", service_names=(), domain="tests", policy=policy, drain_seconds=0.1
     )

@@ -47,7 +47,7 @@ class _Doors:
             await self.entered.wait()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def port() -> AsyncIterator[int]:
     async with http_serving(_Doors().app, IMPATIENT) as served:
         yield served

@@ -102,6 +102,21 @@ async def test_stopping_lets_running_calls_end_and_takes_no_new_ones() -> None:
         await stopping
 
 
+async def test_who_watches_the_health_hears_of_the_stop_before_the_end() -> None:
+    async with (
+        echo_serving(drain_seconds=0.3) as running,
+        grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel,
+    ):
+        watching = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(service=SERVICE)
+        )
+        assert (await watching.read()).status == _HEALTH.SERVING
+        stopping = asyncio.create_task(running.server.stop())
+
+        assert (await watching.read()).status == _HEALTH.NOT_SERVING
+        await stopping
+
+
 async def test_stopping_does_not_wait_for_ever() -> None:
     async with echo_serving(drain_seconds=0.1) as running, running.called_by("worker") as stub:
         waiting = asyncio.create_task(stub.call("Wait"))

@@ -40,6 +40,7 @@ MEMBER_MESSAGES: dict[str, str] = {
     "gateway_unreachable": _AWAY,
     "gateway_error": _AWAY,
     "no_reply": _AWAY,
+    "deadline_too_short": _AWAY,
     "unreadable_reply": _AWAY,
     "rate_limited": _AWAY,
     "gateway_configuration": _AWAY,

@@ -191,7 +191,7 @@ def _surplus_note(amount: Money) -> Note:
         kind=AuditKind.EFFECT,
         action="surplus_found",
         reason=f"{amount} arrived that the payment does not need",
-        rule="SURPLUS: verified money that buys nothing goes back to the payer",
+        rule="SURPLUS: verified money that buys nothing is on record until it goes back",
         details={"surplus": str(amount)},
     )
 
