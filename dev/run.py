@@ -127,6 +127,7 @@ def _print_summary(console: Console, supervisor: Supervisor, stack: Stack, secon
     console.print()
     for name, text in _directions(stack):
         console.print(f"  [bold]{name:<14}[/] {text}", soft_wrap=True)
+    console.print()
 
 
 def _directions(stack: Stack) -> list[tuple[str, str]]:

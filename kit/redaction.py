@@ -46,6 +46,8 @@ _ASSIGNMENT = re.compile(
 _SPOKEN_CODE = re.compile(
     r"(?i)\b(otp|pin|cvv|cvc|passcode)(\s{1,4}(?:(?:is|was|code|number)\s{1,4})?)\d{3,10}\b"
 )
+# A database says which row or key offends; that is somebody's data.
+_DATABASE_DETAIL = re.compile(r"(DETAIL:\s{0,4})(?!\[redacted)[^\n]+")
 _EMAIL = re.compile(
     r"(?:\"[^\"@\s]{0,64}(?: [^\"@\s]{1,64}){0,4}\"|(?<![\w.+%'-])[\w.+%'-]+)"
     r"(?:@|%40|\\u0040|&#64;)[\w-]+(?:\.[\w-]+)*"
@@ -120,6 +122,7 @@ def _redact_part(text: str) -> str:
     text = _HEADER_LINE.sub(rf"\1\2{HIDDEN}", text)
     text = _ASSIGNMENT.sub(rf"\1{HIDDEN}", text)
     text = _SPOKEN_CODE.sub(rf"\1\2{HIDDEN}", text)
+    text = _DATABASE_DETAIL.sub(rf"\1{HIDDEN}", text)
     for pattern in (_EMAIL, _PHONE, _LOCAL_PHONE):
         text = pattern.sub(HIDDEN, text)
     return _CARD.sub(_hide_card, text)

@@ -286,3 +286,15 @@ def test_a_structure_that_contains_itself_comes_to_an_end() -> None:
 def test_a_hostile_text_costs_no_more_than_an_ordinary_one(text: str) -> None:
     # A pattern that backtracks would need minutes; the length bound is what keeps it linear.
     assert len(redact_text(text)) < 60_000
+
+
+def test_a_database_error_does_not_tell_the_row_that_offends() -> None:
+    error = (
+        'new row violates check constraint "amount_check"\n'
+        'DETAIL:  Failing row contains (1, Ada Obi, {"name": "Ada Obi"}, 14500).\n'
+        "HINT: none"
+    )
+    redacted = redact_text(error)
+    assert "Ada" not in redacted
+    assert "amount_check" in redacted
+    assert "HINT: none" in redacted
