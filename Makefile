@@ -44,7 +44,7 @@ lint: $(READY) ## check style, types, import rules, protos and the freshness of 
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/buf lint
 	@$(BIN)/python -m dev.generate_protos --check
 

@@ -3,9 +3,9 @@
 import os
 import pwd
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _UNPRIVILEGED = "nobody"
 
@@ -22,10 +22,6 @@ class Account:
     uid: int
     gid: int
 
-    def process_options(self) -> Mapping[str, object]:
-        """Return what `subprocess` needs to start a process under this account."""
-        return {"user": self.uid, "group": self.gid, "extra_groups": ()}
-
     def may_enter(self, folder: Path) -> bool:
         """Tell whether this account can reach `folder` and everything above it."""
         return all(self._may_pass(each) for each in (folder, *folder.parents))
@@ -37,6 +33,13 @@ class Account:
         if status.st_gid == self.gid:
             return bool(status.st_mode & stat.S_IXGRP)
         return bool(status.st_mode & stat.S_IXOTH)
+
+
+def process_options(account: Account | None) -> dict[str, Any]:
+    """Return what `subprocess` needs to start a process under `account`; None changes nothing."""
+    if account is None:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": ()}
 
 
 def account_for_postgres() -> Account | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.accounts import Account
+from dev.accounts import Account, process_options
 from dev.checkout import make_private_folder
 
 _OLDEST_MAJOR = 15
@@ -79,7 +79,6 @@ def _candidates() -> Iterator[Path]:
 
 async def _version(programs: Path, account: Account | None) -> int | None:
     """Return the major version, or None when the account cannot run the programs."""
-    options = dict(account.process_options()) if account else {}
     try:
         process = await asyncio.create_subprocess_exec(
             programs / "postgres",
@@ -87,7 +86,7 @@ async def _version(programs: Path, account: Account | None) -> int | None:
             cwd="/",
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            **options,  # type: ignore[arg-type]  # typeshed names each option
+            **process_options(account),
         )
     except OSError:
         return None

@@ -6,7 +6,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from dev.accounts import Account, account_for_postgres
+from dev.accounts import Account, account_for_postgres, process_options
 from dev.checkout import Checkout
 from dev.postgres import ENVIRONMENT, OWNER, Cluster
 from dev.postgres_install import find_installation
@@ -100,7 +100,7 @@ async def _run_program(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        **(dict(cluster.account.process_options()) if cluster.account else {}),  # type: ignore[arg-type]  # typeshed names each option
+        **process_options(cluster.account),
     )
     output, _ = await process.communicate(text.encode())
     if process.returncode != 0:

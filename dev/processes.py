@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.accounts import Account
+from dev.accounts import Account, process_options
 from dev.watchdog import Watchdog
 
 _CHUNK_BYTES = 65_536
@@ -65,7 +65,7 @@ class RunningProcess:
                 stdout=writing,
                 stderr=writing,
                 start_new_session=True,
-                **(dict(command.account.process_options()) if command.account else {}),  # type: ignore[arg-type]  # typeshed names each option
+                **process_options(command.account),
             )
         except OSError:
             os.close(reading)

@@ -70,8 +70,11 @@ class Supervisor:
                 await stop.wait()
                 for task in tasks:
                     task.cancel()
-        except* ServiceFailedError as failures:
-            raise failures.exceptions[0] from None
+        except ExceptionGroup as group:
+            failures = [each for each in group.exceptions if isinstance(each, ServiceFailedError)]
+            if not failures:
+                raise
+            raise failures[0] from None
         finally:
             await self._stop_all()
 

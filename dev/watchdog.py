@@ -108,10 +108,10 @@ def _stop_all(watched: dict[int, int], patience: float) -> None:
 
 
 def _send(pid: int, number: int) -> bool:
-    """Signal one process; tell whether it was there."""
+    """Signal one process; tell whether it was there and still ours."""
     try:
         os.kill(pid, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
     return True
 

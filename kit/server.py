@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection
 from kit.clock import Clock
 from kit.interceptors import AccessPolicy, RpcInterceptor
 
-_MAX_MESSAGE_BYTES = 1024 * 1024
+_MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _MAX_CONCURRENT_RPCS = 2000
 
 

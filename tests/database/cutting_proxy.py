@@ -67,20 +67,24 @@ class CuttingProxy:
                 if self.lose_commit_replies and b"COMMIT" in data:
                     committed.set()
                 server[1].write(data)
-            client[1].transport.abort()
 
         async def replies() -> None:
             while data := await server[0].read(_CHUNK):
                 if committed.is_set():
                     # The server has answered, so it has committed; nobody will ever know.
-                    break
+                    return
                 client[1].write(data)
-            client[1].transport.abort()
 
+        ways = [asyncio.create_task(requests()), asyncio.create_task(replies())]
         try:
-            await asyncio.gather(requests(), replies())
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            server[1].transport.abort()
+            # Whoever ends first ends both, without a word.
+            for writer in (client[1], server[1]):
+                writer.transport.abort()
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """`make run` brings the whole product up, keeps it up, and leaves nothing behind."""
 
+import asyncio
 import os
 import signal
 import stat
@@ -10,6 +11,7 @@ import pytest
 
 from dev.checkout import Checkout
 from dev.env_file import read_env
+from kit import healthcheck
 from kit.channel import ServiceChannel
 from protos.payments.v1.payments_service_pb2 import ListPaymentsRequest
 from protos.payments.v1.payments_service_pb2_grpc import PaymentsServiceStub
@@ -83,6 +85,16 @@ async def test_secrets_are_for_their_owner_alone(stack: LaunchedStack) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for secret in read_env(stack.checkout.secrets).values():
         assert secret not in stack.seen()
+
+
+async def test_the_health_check_of_containers_tells_well_from_away(stack: LaunchedStack) -> None:
+    environment = read_env(stack.checkout.environment)
+    targets = {"grpc": environment["PAYMENTS_ADDRESS"], "http": f"{environment['BFF_URL']}/healthz"}
+    for kind, target in targets.items():
+        assert await asyncio.to_thread(healthcheck.main, [kind, target]) == 0
+        away = target.replace("127.0.0.1", "127.0.0.9")
+        assert await asyncio.to_thread(healthcheck.main, [kind, away]) == 1
+    assert healthcheck.main(["grpc"]) == 64
 
 
 async def test_the_demonstration_completes_three_payments(stack: LaunchedStack) -> None:
