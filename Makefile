@@ -38,7 +38,7 @@ else
 endif
 
 test: $(READY) ## run the tests (ARGS="tests/stack -k watchdog" narrows, WORKERS=4 uses more processes)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: $(READY) ## check style, types, import rules, protos and the freshness of generated code
 	@$(BIN)/ruff check .

@@ -7,6 +7,13 @@ import pytest
 from tests.databases import Database, DatabaseServer, database_server
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, and those of a named group too."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[DatabaseServer]:
     """Run one server for the session (each pytest-xdist worker has its own)."""

@@ -6,13 +6,11 @@ import pytest
 
 from tests.acceptance.stack import Stack, running_stack
 
-_PORT_OFFSET = 700
-
 
 @pytest.fixture(scope="session")
 async def whole_stack() -> AsyncIterator[Stack]:
     """Run the stack; all tests that use it share one pytest process."""
-    async with running_stack(_PORT_OFFSET) as stack:
+    async with running_stack() as stack:
         yield stack
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,6 +15,7 @@ import asyncpg
 import grpc
 import httpx
 
+from dev.env_file import read_env
 from protos.common.v1 import customer_pb2
 from protos.common.v1.billing_cycle_pb2 import BILLING_CYCLE_MONTHLY
 from protos.common.v1.payment_method_pb2 import (
@@ -28,12 +28,11 @@ from protos.memberships.v1.memberships_service_pb2_grpc import MembershipsServic
 from protos.payments.v1 import payments_service_pb2 as pb
 from protos.payments.v1.payment_pb2 import Payment, PaymentStatus
 from protos.payments.v1.payments_service_pb2_grpc import PaymentsServiceStub
+from tests.stack.launched_stack import dev, free_offset, launched
 
 if TYPE_CHECKING:
     from protos.payments.v1.payments_service_pb2_grpc import PaymentsServiceAsyncStub
 
-ROOT = Path(__file__).resolve().parents[2]
-_READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
 ResultT = TypeVar("ResultT")
@@ -202,43 +201,15 @@ def phone_request(phone_number: str, **changes: Any) -> pb.CreatePaymentRequest:
 
 
 @asynccontextmanager
-async def running_stack(port_offset: int) -> AsyncIterator[Stack]:
+async def running_stack() -> AsyncIterator[Stack]:
     """Run the stack as `make run` does, with its data in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="stack-") as scratch:
-        folder = Path(scratch) / "run"
-        arguments = ("-m", "dev", "--folder", str(folder), "run", "--port-offset", str(port_offset))
-        with (Path(scratch) / "output.log").open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, *arguments, cwd=ROOT, stdout=output, stderr=output
-            )
-        try:
-            env = await _ready(process, folder, Path(output.name))
+        folder = Path(scratch)
+        async with launched(folder, free_offset()) as supervised:
+            env = read_env(supervised.checkout.environment)
             async with (
                 grpc.aio.insecure_channel(env["PAYMENTS_ADDRESS"]) as channel,
                 httpx.AsyncClient(timeout=20) as http,
             ):
                 yield Stack(folder=folder, env=env, channel=channel, http=http)
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
-
-
-async def _ready(process: asyncio.subprocess.Process, folder: Path, log: Path) -> dict[str, str]:
-    async def look() -> dict[str, str] | None:
-        if process.returncode is not None:
-            raise AssertionError(f"the stack did not start:\n{_tail(log)}")
-        return _read_env(folder / "env")
-
-    return await eventually(look, _READY_SECONDS)
-
-
-def _tail(log: Path) -> str:
-    return log.read_text()[-4000:]
-
-
-def _read_env(path: Path) -> dict[str, str] | None:
-    if not path.exists():
-        return None
-    lines = path.read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+        await dev(folder, "clean-data")
