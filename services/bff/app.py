@@ -11,6 +11,7 @@ from kit.http_middleware import RequestMiddleware
 from kit.http_problems import http_exception_problem
 from services.bff.payments_client import PaymentsClient
 from services.bff.problems import service_error_problem
+from services.bff.routes.return_page import return_routes
 from services.bff.routes.tiers import tier_routes
 
 
@@ -20,6 +21,7 @@ def build_app(payments: PaymentsClient, clock: Clock, *, default_currency: str) 
         routes=[
             *health_routes(payments.is_ready),
             *tier_routes(payments, default_currency),
+            *return_routes(),
         ],
         middleware=[Middleware(RequestMiddleware, clock=clock)],
         exception_handlers={

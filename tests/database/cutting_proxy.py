@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 _CHUNK = 64 * 1024
+_Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class CuttingProxy:
@@ -48,43 +49,47 @@ class CuttingProxy:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)
         try:
-            upstream = await asyncio.open_connection(self._target.hostname, self._target.port)
-            await self._relay((reader, writer), upstream)
+            server = await asyncio.open_connection(self._target.hostname, self._target.port)
         except OSError:
             writer.transport.abort()
+        else:
+            await self._relay((reader, writer), server)
         finally:
             self._clients.discard(writer)
 
-    async def _relay(
-        self,
-        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    ) -> None:
+    async def _relay(self, client: _Stream, server: _Stream) -> None:
+        """Forward both ways until one of them ends; then end both, without a word."""
         committed = asyncio.Event()
-
-        async def requests() -> None:
-            while data := await client[0].read(_CHUNK):
-                if self.lose_commit_replies and b"COMMIT" in data:
-                    committed.set()
-                server[1].write(data)
-
-        async def replies() -> None:
-            while data := await server[0].read(_CHUNK):
-                if committed.is_set():
-                    # The server has answered, so it has committed; nobody will ever know.
-                    return
-                client[1].write(data)
-
-        ways = [asyncio.create_task(requests()), asyncio.create_task(replies())]
+        ways = [
+            asyncio.create_task(self._requests(client[0], server[1], committed)),
+            asyncio.create_task(_replies(server[0], client[1], committed)),
+        ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # Whoever ends first ends both, without a word.
             for writer in (client[1], server[1]):
                 writer.transport.abort()
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
+
+    async def _requests(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, committed: asyncio.Event
+    ) -> None:
+        while data := await source.read(_CHUNK):
+            if self.lose_commit_replies and b"COMMIT" in data:
+                committed.set()
+            sink.write(data)
+
+
+async def _replies(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, committed: asyncio.Event
+) -> None:
+    while data := await source.read(_CHUNK):
+        if committed.is_set():
+            # The server has answered, so it has committed; nobody will ever know.
+            return
+        sink.write(data)
 
 
 @asynccontextmanager

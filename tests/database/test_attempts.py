@@ -70,7 +70,9 @@ async def test_every_field_of_an_attempt_is_stored(storage: PostgresStorage) -> 
         await work.attempts.save(changed)
     assert await attempts_of(storage, new) == [changed]
     unchanged = {
-        each.name for each in fields(Attempt) if getattr(changed, each.name) == getattr(new, each.name)
+        each.name
+        for each in fields(Attempt)
+        if getattr(changed, each.name) == getattr(new, each.name)
     }
     assert unchanged == {
         "id", "payment_id", "number", "gateway", "reference", "sender", "flow", "amount",
@@ -190,10 +192,14 @@ async def test_a_claim_that_is_rolled_back_leaves_the_attempt_to_others(
     own_storage: PostgresStorage,
 ) -> None:
     [attempt] = await due_attempts(own_storage, 1)
-    with pytest.raises(InterruptedError):
+
+    async def interrupted_claim() -> None:
         async with own_storage.work() as work:
             await work.attempts.claim_due(NOW, MINUTE, 1)
             raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await interrupted_claim()
     assert [each.id for each in await claim(own_storage)] == [attempt.id]
 
 
@@ -201,7 +207,7 @@ async def test_only_what_an_earlier_run_of_the_same_process_left_in_the_air_is_r
     own_storage: PostgresStorage,
 ) -> None:
     later = NOW + timedelta(hours=1)
-    stories = {
+    stories: dict[str, dict[str, object]] = {
         "interrupted": {"sender": "here"},
         "another process": {"sender": "there"},
         "this run": {"sender": "here", "created_at": NOW + timedelta(seconds=1)},

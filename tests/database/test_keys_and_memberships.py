@@ -178,10 +178,14 @@ async def test_a_fact_about_a_change_that_is_rolled_back_was_never_there(
     owner: asyncpg.Connection, storage: PostgresStorage
 ) -> None:
     payment = unstored_payment()
-    with pytest.raises(InterruptedError):
+
+    async def interrupted() -> None:
         async with storage.work() as work:
             await work.payments.add(payment)
             await work.outbox.add("payment.completed", payment, NOW)
             raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await interrupted()
     count = "SELECT count(*) FROM outbox WHERE payment_id = $1"
     assert await owner.fetchval(count, payment.id) == 0

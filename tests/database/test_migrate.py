@@ -54,7 +54,7 @@ async def test_the_services_may_not_use_the_owners_role(empty: Database, app_url
 async def test_a_missing_role_is_created_with_the_services_rights_and_any_password(
     database: Database,
 ) -> None:
-    role, password = "it's a \"role\"", "p'a%s \"w:ord"
+    role, password = 'it\'s a "role"', "p'a%s \"w:ord"
     parts = urlsplit(database.app_url)
     netloc = f"{quote(role)}:{quote(password)}@{parts.hostname}:{parts.port}"
     app_url = parts._replace(netloc=netloc).geturl()

@@ -64,9 +64,7 @@ async def test_a_status_that_nobody_knows_is_refused(
 
 
 @pytest.mark.parametrize("status", [each for each in PaymentStatus if each != "pending"])
-async def test_a_payment_begins_as_pending(
-    storage: PostgresStorage, status: PaymentStatus
-) -> None:
+async def test_a_payment_begins_as_pending(storage: PostgresStorage, status: PaymentStatus) -> None:
     born = make_payment(status=status, completed_at=make_payment().created_at)
     with pytest.raises(Exception, match="a payment begins as pending"):
         async with storage.work() as work:

@@ -83,7 +83,9 @@ async def test_every_field_of_a_payment_is_stored(storage: PostgresStorage) -> N
         await work.payments.save(changed, new)
     assert await read(storage, new.id) == changed
     unchanged = {
-        each.name for each in fields(Payment) if getattr(changed, each.name) == getattr(new, each.name)
+        each.name
+        for each in fields(Payment)
+        if getattr(changed, each.name) == getattr(new, each.name)
     }
     assert unchanged == {"id", "purchase", "previous_tier", "idempotency_key", "created_at"}
     empty = make_purchase()

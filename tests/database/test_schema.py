@@ -2,8 +2,7 @@
 
 import asyncpg
 import pytest
-from sqlalchemy import Column, Table
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Column, Table, create_engine
 
 from db.tables import metadata
 
@@ -51,6 +50,7 @@ PUBLIC = {
     },
 }
 
+_DIALECT = create_engine("postgresql+asyncpg://").dialect
 Columns = dict[str, tuple[str, bool]]
 
 
@@ -66,7 +66,7 @@ async def columns_of(connection: asyncpg.Connection, table: str) -> Columns:
 
 def declared(column: Column[object]) -> tuple[str, bool]:
     """Return a column of ours as the database names it."""
-    compiled = column.type.compile(postgresql.dialect()).lower()
+    compiled = column.type.compile(_DIALECT).lower()
     return compiled, bool(column.nullable)
 
 

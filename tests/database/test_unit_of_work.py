@@ -75,10 +75,14 @@ async def test_nothing_is_stored_when_it_raises_and_the_error_comes_through(
     storage: PostgresStorage, error: BaseException
 ) -> None:
     payment = unstored_payment()
-    with pytest.raises(type(error)):
+
+    async def interrupted() -> None:
         async with storage.work() as work:
             await work.payments.add(payment)
             raise error
+
+    with pytest.raises(type(error)):
+        await interrupted()
     assert not await is_stored(storage, payment)
 
 
@@ -115,11 +119,15 @@ async def test_a_connection_that_breaks_before_the_commit_stores_nothing(
     proxy: CuttingProxy, proxied: PostgresStorage
 ) -> None:
     payment = unstored_payment()
-    with pytest.raises(ServiceError) as error:
+
+    async def broken_in_the_middle() -> None:
         async with proxied.work() as work:
             await work.payments.add(payment)
             proxy.break_connections()
             await work.payments.get(payment.id)
+
+    with pytest.raises(ServiceError) as error:
+        await broken_in_the_middle()
     assert away(error.value)
     assert not await is_stored(proxied, payment)
 
@@ -128,10 +136,14 @@ async def test_a_connection_that_breaks_unnoticed_before_the_commit_is_an_unknow
     proxy: CuttingProxy, proxied: PostgresStorage
 ) -> None:
     payment = unstored_payment()
-    with pytest.raises(CommitUnknownError):
+
+    async def broken_at_the_end() -> None:
         async with proxied.work() as work:
             await work.payments.add(payment)
             proxy.break_connections()
+
+    with pytest.raises(CommitUnknownError):
+        await broken_at_the_end()
     assert not await is_stored(proxied, payment)
 
 
@@ -155,11 +167,15 @@ async def test_a_restart_that_ends_a_session_is_unavailability(
     owner: asyncpg.Connection, storage: PostgresStorage
 ) -> None:
     payment = await stored_payment(storage)
-    with pytest.raises(ServiceError) as error:
+
+    async def ended_in_the_middle() -> None:
         async with storage.work() as work:
             await work.payments.lock(payment.id)
             await end_session(owner, "pg_terminate_backend(pid, 5000)", "idle in transaction")
             await work.payments.get(payment.id)
+
+    with pytest.raises(ServiceError) as error:
+        await ended_in_the_middle()
     assert away(error.value)
     assert await is_stored(storage, payment)
 

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from kit.clock import SystemClock
+from kit.ids import SystemIds
 from kit.money import Money
+from kit.tasks import OwnedTasks
 from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
 from services.payments.domain.charges import ChargeReport
 from services.payments.domain.evidence import Answer
@@ -17,6 +20,9 @@ from services.payments.domain.payment import (
     Purchase,
 )
 from services.payments.domain.states import PaymentStatus
+from services.payments.operations.dependencies import Dependencies
+from services.payments.ports import Gateways, Routing, Storage, Wakeups
+from services.payments.router import Router
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 PRICE = Money("UGX", 35_000)
@@ -79,3 +85,18 @@ def make_report(attempt: Attempt, answer: Answer, **changes: Any) -> ChargeRepor
     """Return what a gateway says about an attempt: the price, under our own reference."""
     report = ChargeReport(answer=answer, reference=attempt.reference, amount=attempt.amount)
     return replace(report, **changes)
+
+
+def make_dependencies(storage: Storage, wakeups: Wakeups, gateways: Gateways) -> Dependencies:
+    """Return what operations are given, with the machine's own clock and chance."""
+    clock = SystemClock()
+    return Dependencies(
+        storage=storage,
+        gateways=gateways,
+        router=Router(gateways, Routing()),
+        clock=clock,
+        ids=SystemIds(clock),
+        wakeups=wakeups,
+        tasks=OwnedTasks(),
+        sender="tests",
+    )

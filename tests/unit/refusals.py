@@ -8,16 +8,12 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from kit.clock import SystemClock
 from kit.errors import FieldViolation, InvalidRequestError
-from kit.ids import SystemIds
-from kit.tasks import OwnedTasks
-from services.payments.operations.dependencies import Dependencies
-from services.payments.ports import Routing, Work
-from services.payments.router import Router
+from services.payments.ports import Work
 from services.payments.servicers.gateway_events import GatewayEventsServicer
 from services.payments.servicers.payments import PaymentsServicer
 from tests.unit.described_gateways import DescribedGateways
+from tests.unit.factories import make_dependencies
 
 
 class AcceptedError(Exception):
@@ -44,20 +40,6 @@ class Unreached:
         raise AcceptedError
 
 
-def _dependencies() -> Dependencies:
-    clock, gateways = SystemClock(), DescribedGateways(capabilities={})
-    return Dependencies(
-        storage=Unreached(),
-        gateways=gateways,
-        router=Router(gateways, Routing()),
-        clock=clock,
-        ids=SystemIds(clock),
-        wakeups=Unreached(),
-        tasks=OwnedTasks(),
-        sender="tests",
-    )
-
-
 async def violations_of(
     method: str, request: Message, *, https_only: bool = False
 ) -> Sequence[FieldViolation]:
@@ -65,7 +47,7 @@ async def violations_of(
 
     Nothing when it accepts the request. `https_only`: as outside development.
     """
-    deps = _dependencies()
+    deps = make_dependencies(Unreached(), Unreached(), DescribedGateways(capabilities={}))
     servicers: list[Any] = [
         PaymentsServicer(
             deps, Unreached(), "https://creators.example/return", https_only=https_only

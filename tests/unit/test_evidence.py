@@ -46,6 +46,7 @@ OUTCOMES = {
     "UNKNOWN": "unknown",
     "LIVE": "live",
     "PAID": "succeeded",
+    "EXPIRED": "expired",  # on the acknowledgement that the link is closed
     "NO_NEWS": None,
 }
 UNSETTLED = {"sending", "live", "unknown"}

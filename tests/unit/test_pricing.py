@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from kit.errors import InvalidRequestError
 from kit.money import Money
 from services.payments.domain.payment import BillingCycle
-from services.payments.domain.pricing import PriceBook, Tier, quote
+from services.payments.domain.pricing import PriceBook, Tier, offered, quote
 from tests.unit.factories import NOW
 
 MONTHLY, ANNUAL = BillingCycle.MONTHLY, BillingCycle.ANNUAL
@@ -72,12 +73,41 @@ def test_a_quote_says_when_the_period_would_renew(cycle: BillingCycle, renews: d
     assert quote(tier(UGX=("1", "10")), cycle, "UGX", start).renews_at == renews
 
 
+BOOK = PriceBook(
+    version=1,
+    tiers=[tier("free"), tier("gold", UGX=("100", "900")), tier("jade", KES=("1.00", "9.00"))],
+)
+
+
+def test_what_is_on_offer_is_found() -> None:
+    assert offered(BOOK, "jade", ANNUAL, "KES") is BOOK.tiers[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "currency", "refused"),
+    [
+        ("gold", "KES", {"billing_cycle": "has no price in this currency"}),
+        ("free", "UGX", {"tier": "must be one of: gold, jade"}),
+        ("gold", "USD", {"currency_code": "must be one of: KES, UGX"}),
+        (
+            "tin",
+            "USD",
+            {
+                "tier": "must be one of: gold, jade",
+                "currency_code": "must be one of: KES, UGX",
+            },
+        ),
+    ],
+)
+def test_everything_that_is_not_on_offer_is_refused_with_what_is(
+    name: str, currency: str, refused: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidRequestError) as error:
+        offered(BOOK, name, MONTHLY, currency)
+    assert {each.field: each.description for each in error.value.violations} == refused
+
+
 def test_a_price_book_knows_its_tiers_and_currencies() -> None:
-    book = PriceBook(
-        version=1, tiers=[tier("free"), tier("pro", UGX=("1", "10"), KES=("1.00", "10.00"))]
-    )
-    assert book.currencies == ["KES", "UGX"]
-    found = book.tier("pro")
-    assert found is not None
-    assert found.name == "pro"
-    assert book.tier("gold") is None
+    assert BOOK.currencies == ["KES", "UGX"]
+    assert BOOK.tier("gold") is BOOK.tiers[1]
+    assert BOOK.tier("tin") is None

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from services.payments.domain.events import next_try
+from services.payments.domain.events import next_attribution, next_try
 from services.payments.domain.schedule import next_check
 from tests.unit.factories import NOW
 
@@ -60,3 +60,11 @@ def test_a_charge_that_expired_before_its_creation_is_still_asked_about() -> Non
 def test_callbacks_are_tried_again_soon_at_first_and_hourly_for_ever() -> None:
     waits = [(next_try(tries, NOW) - NOW).total_seconds() for tries in range(12)]
     assert waits == [1, 2, 5, 15, 60, 300, 900, 3600, 3600, 3600, 3600, 3600]
+
+
+def test_an_event_that_matches_nothing_is_left_to_people_after_about_three_days() -> None:
+    tries, now = 0, NOW
+    while (due := next_attribution(tries, now)) is not None:
+        assert due == next_try(tries, now)
+        tries, now = tries + 1, due
+    assert 2.5 * DAY < now - NOW < 3.5 * DAY

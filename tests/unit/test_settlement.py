@@ -246,3 +246,14 @@ def test_a_failure_without_a_code_reads_as_a_decline() -> None:
     assert failed.failure is not None
     assert failed.failure.code == "declined"
     assert failed.failure.at == NOW
+
+
+@pytest.mark.parametrize("status", list(PaymentStatus))
+def test_a_closed_link_expires_an_open_payment_and_no_other(status: PaymentStatus) -> None:
+    for case in cases_in(status):
+        settled = case.look_up(Evidence.EXPIRED)
+        moved = case.attempt.outcome in UNSETTLED
+        assert settled.attempt.outcome == ("expired" if moved else case.attempt.outcome)
+        expected = "expired" if moved and status in OPEN else status
+        assert settled.payment.status == expected
+        assert settled.effect is Effect.NONE

@@ -31,6 +31,7 @@ class Evidence(StrEnum):
     UNKNOWN = "UNKNOWN"
     LIVE = "LIVE"
     PAID = "PAID"
+    EXPIRED = "EXPIRED"
     NO_NEWS = "NO_NEWS"
 
 
@@ -45,6 +46,7 @@ RULES: dict[Evidence, str] = {
     Evidence.UNKNOWN: "UNKNOWN: it may have taken effect; no other attempt starts without proof",
     Evidence.LIVE: "LIVE: the member can pay on it; no other attempt starts",
     Evidence.PAID: "PAID: the gateway confirms the money under our own reference",
+    Evidence.EXPIRED: "EXPIRED: nobody paid in time, and the gateway acknowledged closing the link",
     Evidence.NO_NEWS: "NO_NEWS: the gateway could not be asked or knows nothing new; ask again",
 }
 
@@ -92,6 +94,7 @@ _OUTCOMES: dict[Evidence, AttemptOutcome] = {
     Evidence.UNKNOWN: AttemptOutcome.UNKNOWN,
     Evidence.LIVE: AttemptOutcome.LIVE,
     Evidence.PAID: AttemptOutcome.SUCCEEDED,
+    Evidence.EXPIRED: AttemptOutcome.EXPIRED,
 }
 
 

@@ -9,6 +9,7 @@ _DAILY = timedelta(days=1)
 # gotchas); a success found after that is still honoured for ten days.
 _HOURLY_FOR = timedelta(hours=24)
 _DAILY_FOR = timedelta(days=10)
+_GRACE = timedelta(seconds=15)
 _ASSUMED_LIFETIME = timedelta(hours=1)
 # A gateway that names a later expiry, or the end of all time, is not asked for ever.
 _LONGEST_LIFETIME = timedelta(days=30)
@@ -22,6 +23,17 @@ def next_check(
     `checks`: how often it was asked so far. `expires_at`: when the charge stops being payable, or
     None when the gateway does not say.
     """
+    due = _next_check(checks, now, created_at, expires_at)
+    # Soon after the charge stops being payable there is something to find out.
+    if due is None or expires_at is None:
+        return due
+    lapsed = min(expires_at, created_at + _LONGEST_LIFETIME) + _GRACE
+    return min(due, lapsed) if now < lapsed else due
+
+
+def _next_check(
+    checks: int, now: datetime, created_at: datetime, expires_at: datetime | None
+) -> datetime | None:
     if checks < len(_SECONDS):
         return now + timedelta(seconds=_SECONDS[checks])
     end = min(expires_at or created_at + _ASSUMED_LIFETIME, created_at + _LONGEST_LIFETIME)

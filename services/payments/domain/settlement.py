@@ -76,6 +76,8 @@ def settle(
         return _paid(payment, attempt, report, at)
     if evidence is Evidence.REJECTED:
         return _rejected(payment, attempt, report, at)
+    if evidence is Evidence.EXPIRED:
+        return _expired(payment, attempt, at)
     if evidence is Evidence.LIVE:
         return _live(payment, attempt, at)
     return Settlement(payment=payment, attempt=attempt)
@@ -218,6 +220,21 @@ def _rejected(payment: Payment, attempt: Attempt, report: ChargeReport, at: date
         payment=replace(failed, failure=why, next_action=NO_ACTION),
         attempt=attempt,
         notes=(ended, *notes),
+    )
+
+
+def _expired(payment: Payment, attempt: Attempt, at: datetime) -> Settlement:
+    outcome = outcome_after(Evidence.EXPIRED, attempt.outcome)
+    if outcome is attempt.outcome:
+        return Settlement(payment=payment, attempt=attempt)
+    attempt, rule = attempt.settled(outcome), RULES[Evidence.EXPIRED]
+    why = f"nobody paid at {attempt.gateway} in time"
+    ended = Note(kind=AuditKind.ATTEMPT, action="attempt_expired", reason=why, rule=rule)
+    if payment.status not in OPEN_STATUSES:
+        return Settlement(payment=payment, attempt=attempt, notes=(ended,))
+    expired, moves = walk(payment, (PaymentStatus.EXPIRED,), why, rule, at)
+    return Settlement(
+        payment=replace(expired, next_action=NO_ACTION), attempt=attempt, notes=(ended, *moves)
     )
 
 

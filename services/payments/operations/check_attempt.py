@@ -45,12 +45,7 @@ async def check_attempt(
     `fence`: the lease token of a worker's claim; its writes are dropped when the lease went to
     another. `webhook`: a callback made us ask. Raises `StaleWriteError` when the lease is lost.
     """
-    report = await deps.gateways.get_charge(attempt)
-    evidence = evidence_of_look_up(report.answer)
-    if evidence is Evidence.REJECTED and _still_payable(attempt):
-        # A delivered link stays payable until the gateway says that it is closed.
-        closed = await deps.gateways.cancel_charge(attempt)
-        evidence = evidence if closed.answer is Answer.SUCCEEDED else Evidence.LIVE
+    evidence, report = await _ask(deps, attempt)
     finding = _Finding(
         attempt=attempt, evidence=evidence, report=report, fence=fence, webhook=webhook
     )
@@ -59,6 +54,36 @@ async def check_attempt(
     journal.alert(applied.payment.id, applied.notes)
     deps.wakeups.payment_changed(applied.payment.id)
     return Check(payment=applied.payment, answer=report.answer)
+
+
+async def _ask(deps: Dependencies, attempt: Attempt) -> tuple[Evidence, ChargeReport]:
+    """Ask about an attempt, and have its link closed when it failed or nobody paid in time.
+
+    A delivered link stays payable until the gateway acknowledges that it is closed; without that,
+    the attempt stays what it was.
+    """
+    report = await deps.gateways.get_charge(attempt)
+    evidence = evidence_of_look_up(report.answer)
+    payable = attempt.flow is Flow.HOSTED and attempt.outcome is AttemptOutcome.LIVE
+    lapsed = attempt.expires_at is not None and attempt.expires_at <= deps.clock.now()
+    expiring = lapsed and _nobody_pays(report)
+    if not payable or not (evidence is Evidence.REJECTED or expiring):
+        return evidence, report
+    closed = await deps.gateways.cancel_charge(attempt)
+    if closed.answer is not Answer.SUCCEEDED:
+        return Evidence.LIVE if evidence is Evidence.REJECTED else evidence, report
+    if not expiring:
+        return evidence, report
+    # Somebody may have begun to pay just before the link closed.
+    report = await deps.gateways.get_charge(attempt)
+    evidence = evidence_of_look_up(report.answer)
+    return Evidence.EXPIRED if _nobody_pays(report) else evidence, report
+
+
+def _nobody_pays(report: ChargeReport) -> bool:
+    """Whether the gateway says that no try is under way: none was made, or the last one failed."""
+    failed_before = report.answer is Answer.PENDING and bool(report.failure_code)
+    return report.answer is Answer.NOT_FOUND or failed_before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +169,6 @@ def _rescheduled(attempt: Attempt, now: datetime, *, scheduled: bool) -> Attempt
         return attempt
     due = next_check(attempt.checks, now, attempt.created_at, attempt.expires_at)
     return replace(attempt, checks=attempt.checks + 1, next_check_at=due)
-
-
-def _still_payable(attempt: Attempt) -> bool:
-    return attempt.flow is Flow.HOSTED and attempt.outcome is AttemptOutcome.LIVE
 
 
 def _check_note(finding: _Finding) -> Note:
