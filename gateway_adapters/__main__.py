@@ -35,7 +35,7 @@ def main() -> None:
         finally:
             await gateway.close()
 
-    run_process(f"adapter-{registration.name}", registration.settings, serve)
+    run_process(f"{registration.name}-adapter", registration.settings, serve)
 
 
 async def serve_gateway(gateway: Gateway, settings: AdapterSettings, stop: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from kit.redaction import redact, redact_text
 from kit.request_scope import current_scope_or_none
@@ -23,7 +23,7 @@ def configure_logs(service: str, *, level: str = "INFO", form: str = "auto") -> 
         structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(_json)
     )
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _add_service(service),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_scope,
@@ -49,7 +49,6 @@ def configure_logs(service: str, *, level: str = "INFO", form: str = "auto") -> 
     # Their request lines carry full URLs; ours carry the route, the outcome and the duration.
     for noisy in ("uvicorn.access", "uvicorn.error", "httpx", "httpcore", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(service=service)
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -65,6 +64,14 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
         redact_text(key): value if key in internals else redact(value, key)
         for key, value in event.items()
     }
+
+
+def _add_service(service: str) -> Processor:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    return add
 
 
 def _add_scope(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -36,4 +36,4 @@ async def _serve(settings: ReceiverSettings, stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
-    run_process("webhook_receiver", ReceiverSettings, _serve, further_problems=verifier_problems)
+    run_process("webhook-receiver", ReceiverSettings, _serve, further_problems=verifier_problems)

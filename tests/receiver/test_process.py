@@ -65,7 +65,7 @@ async def test_a_busy_port_is_one_clear_line() -> None:
 
     assert code == 1
     assert process.lines[-1] == (
-        f"webhook_receiver cannot start: cannot listen on {address}: address already in use\n"
+        f"webhook-receiver cannot start: cannot listen on {address}: address already in use\n"
     )
     assert "Traceback" not in "".join(process.lines)
 
