@@ -24,11 +24,21 @@ class DatabaseOptions:
 _CONNECT_SECONDS = 5
 _COMMAND_SECONDS = 15
 _POOL_WAIT_SECONDS = 5
-_SERVER_SETTINGS = {
-    "application_name": "payments",
-    "statement_timeout": "10000",
-    "lock_timeout": "5000",
-    "idle_in_transaction_session_timeout": "15000",
+_DIRECT = {
+    "server_settings": {
+        "application_name": "payments",
+        "statement_timeout": "10000",
+        "lock_timeout": "5000",
+        "idle_in_transaction_session_timeout": "15000",
+    }
+}
+# A transaction-mode pooler hands every transaction another server connection: statements must not
+# outlive it (so they get no name), and it refuses session settings at the start.
+_POOLED = {
+    "server_settings": {"application_name": "payments"},
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": lambda: "",
 }
 
 
@@ -37,10 +47,8 @@ def open_engine(options: DatabaseOptions) -> AsyncEngine:
     arguments: dict[str, Any] = {
         "timeout": _CONNECT_SECONDS,
         "command_timeout": _COMMAND_SECONDS,
-        "server_settings": _SERVER_SETTINGS,
+        **(_DIRECT if options.statement_cache else _POOLED),
     }
-    if not options.statement_cache:
-        arguments |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
     return create_async_engine(
         _driver_url(options.url),
         pool_size=options.pool_size,
