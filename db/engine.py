@@ -33,12 +33,11 @@ _DIRECT = {
     }
 }
 # A transaction-mode pooler hands every transaction another server connection: statements must not
-# outlive it (so they get no name), and it refuses session settings at the start.
+# outlive it (without a cache they get no name), and it refuses session settings at the start.
 _POOLED = {
     "server_settings": {"application_name": "payments"},
     "statement_cache_size": 0,
     "prepared_statement_cache_size": 0,
-    "prepared_statement_name_func": lambda: "",
 }
 
 

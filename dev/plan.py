@@ -188,7 +188,7 @@ def _payments(stack: Stack) -> list[Service]:
         "PAYMENTS_LISTEN": stack.at(ports.payments),
         "SERVICE_TOKENS": ",".join(f"{name}={token}" for name, token in tokens.items()),
         "JWT_SECRET": secrets["JWT_SECRET"],
-        "DEFAULT_RETURN_URL": f"{stack.url(ports.bff)}/",
+        "DEFAULT_RETURN_URL": f"{stack.url(ports.bff)}/return",
     }
     worker = {**shared, "WORKER_LISTEN": stack.at(ports.payments_worker)}
     return [
