@@ -44,6 +44,16 @@ class AttemptRepository:
         statement = select(table).where(table.c.payment_id == payment_id).order_by(table.c.number)
         return [_attempt(row) for row in await self._connection.execute(statement)]
 
+    async def lock_of_payment(self, payment_id: UUID) -> Sequence[Attempt]:
+        """Read a payment's attempts, oldest first, and hold their rows."""
+        statement = (
+            select(table)
+            .where(table.c.payment_id == payment_id)
+            .order_by(table.c.number)
+            .with_for_update()
+        )
+        return [_attempt(row) for row in await self._connection.execute(statement)]
+
     async def by_reference(self, gateway: str, reference: str) -> Attempt | None:
         """Find the attempt that carries our reference at a gateway."""
         return await self._first(table.c.gateway == gateway, table.c.reference == reference)

@@ -21,10 +21,12 @@ def claim_statement(
         .order_by(due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        # A common table expression is evaluated once, so the limit holds whatever the plan.
+        .cte("due")
     )
     return (
         update(table)
-        .where(table.c.id.in_(due.scalar_subquery()))
+        .where(table.c.id.in_(select(due.c.id)))
         .values(lease_token=table.c.lease_token + 1, lease_until=now + lease)
         .returning(table)
     )

@@ -68,6 +68,10 @@ class Attempts(Protocol):
         """Read a payment's attempts, oldest first."""
         ...
 
+    async def lock_of_payment(self, payment_id: UUID) -> Sequence[Attempt]:
+        """Read a payment's attempts and keep workers from claiming them in this unit of work."""
+        ...
+
     async def by_reference(self, gateway: str, reference: str) -> Attempt | None:
         """Find the attempt that carries our reference at a gateway."""
         ...

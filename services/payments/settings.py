@@ -1,5 +1,6 @@
 """The settings of the payments server and worker."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from kit.settings import (
 )
 from services.payments.domain.payment import PaymentMethod
 
+_ADDRESS = re.compile(r"[^\s:/]+:[0-9]{1,5}")
 KNOWN_CALLERS = frozenset({"bff", "platform", "operator", "webhook-receiver"})
 
 
@@ -37,8 +39,10 @@ class PaymentsSettings(ProcessSettings):
     @classmethod
     def _gateways_are_addresses(cls, text: str) -> str:
         addresses = parse_pairs(text)
-        if not addresses or not all(":" in address for address in addresses.values()):
+        if not addresses or not all(map(_ADDRESS.fullmatch, addresses.values())):
             raise ValueError('must be "name=host:port" pairs separated by commas')
+        if len(addresses) != text.count("="):
+            raise ValueError("a gateway appears twice")
         return text
 
     @field_validator("gateway_token")

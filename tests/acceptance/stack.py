@@ -158,6 +158,10 @@ class Stack:
         """Return the process id of a part of the stack."""
         return int((self.folder / "pids" / f"{process}.pid").read_text())
 
+    def log(self, process: str) -> str:
+        """Return what a part of the stack has logged so far."""
+        return (self.folder / "logs" / f"{process}.log").read_text()
+
     async def kill(self, process: str) -> None:
         """Kill a process with -9 and wait until the supervisor has started it again."""
         killed = self.pid(process)

@@ -1,6 +1,7 @@
 """Streams wake when their payment changes, with a signal or without."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
@@ -39,6 +40,28 @@ class SteppedClock(SystemClock):
             self._waiting.clear()
             self._go_on.set()
             await self._waiting.wait()
+
+
+class CountingClock(HastyClock):
+    """A hasty clock that counts who waits on it, by how long: the listener and the backstop."""
+
+    def __init__(self) -> None:
+        self.waits: Counter[float] = Counter()
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits[seconds] += 1
+        await super().sleep(seconds)
+
+    async def both_wait_again(self) -> None:
+        """Return once the listener and the backstop have each tried twice more."""
+        before = Counter(self.waits)
+
+        async def tried() -> bool:
+            return len(self.waits) == 2 and all(
+                count >= before[seconds] + 2 for seconds, count in self.waits.items()
+            )
+
+        await becomes_true(tried)
 
 
 class Watcher:
@@ -152,14 +175,15 @@ async def test_a_change_whose_signal_was_missed_wakes_the_stream_at_the_next_loo
 async def test_the_streams_outlive_a_database_that_is_away(
     owner: asyncpg.Connection, shared_database: Database, storage: PostgresStorage
 ) -> None:
-    payment = await stored_payment(storage)
+    payment, clock = await stored_payment(storage), CountingClock()
     async with (
         cutting_proxy(shared_database.app_url) as proxy,
-        running(proxy.url, HastyClock()) as feed,
+        running(proxy.url, clock) as feed,
         watching(feed, payment.id) as watcher,
     ):
         await watcher.wakes(2)
         await proxy.stop()
+        await clock.both_wait_again()
         await move(owner, payment.id, "processing")
         woken = watcher.woken
         await proxy.start()

@@ -52,6 +52,13 @@ def test_a_charge_that_never_expires_is_not_asked_about_for_ever(expires_at: dat
     assert last <= NOW + 42 * DAY
 
 
+@pytest.mark.parametrize("lifetime", [timedelta(seconds=90), HOUR, DAY, 7 * DAY], ids=str)
+def test_a_charge_is_asked_about_within_seconds_of_its_expiry(lifetime: timedelta) -> None:
+    expiry = NOW + lifetime
+    late = [due - expiry for due in checks(expiry) if due >= expiry]
+    assert timedelta(0) < late[0] <= timedelta(seconds=15)
+
+
 def test_a_charge_that_expired_before_its_creation_is_still_asked_about() -> None:
     *_, last = checks(NOW - DAY)
     assert last > NOW + 9 * DAY

@@ -83,6 +83,7 @@ def test_money_grants_once_where_it_is_needed_and_is_surplus_elsewhere(
         if status in COMPLETABLE:
             assert settled.effect is Effect.GRANT
             assert settled.payment.status == "completed"
+            assert settled.payment.next_action.kind == "none"
             assert settled.attempt.surplus == (Money("UGX", extra) if extra else None)
         else:
             assert settled.effect is Effect.SURPLUS

@@ -197,8 +197,11 @@ class ReplayGatewayEventsRequest(_message.Message):
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     RECEIVED_AFTER_FIELD_NUMBER: _builtins.int
     RECEIVED_BEFORE_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """All events of this payment."""
+    idempotency_key: _builtins.str
+    """Chosen by the caller; 1 to 255 printable ASCII characters."""
     @_builtins.property
     def gateway_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """These events."""
@@ -218,10 +221,11 @@ class ReplayGatewayEventsRequest(_message.Message):
         payment_id: _builtins.str = ...,
         received_after: _timestamp_pb2.Timestamp | None = ...,
         received_before: _timestamp_pb2.Timestamp | None = ...,
+        idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["received_after", b"received_after", "received_before", b"received_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_event_ids", b"gateway_event_ids", "payment_id", b"payment_id", "received_after", b"received_after", "received_before", b"received_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_event_ids", b"gateway_event_ids", "idempotency_key", b"idempotency_key", "payment_id", b"payment_id", "received_after", b"received_after", "received_before", b"received_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -311,19 +315,23 @@ class AttributeEventRequest(_message.Message):
 
     GATEWAY_EVENT_ID_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     gateway_event_id: _builtins.str
     """The stored event."""
     payment_id: _builtins.str
     """The payment it belongs to."""
+    idempotency_key: _builtins.str
+    """Chosen by the caller; 1 to 255 printable ASCII characters."""
     def __init__(
         self,
         *,
         gateway_event_id: _builtins.str = ...,
         payment_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_event_id", b"gateway_event_id", "payment_id", b"payment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_event_id", b"gateway_event_id", "idempotency_key", b"idempotency_key", "payment_id", b"payment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -510,8 +518,11 @@ class RunReconciliationRequest(_message.Message):
     GATEWAY_FIELD_NUMBER: _builtins.int
     FROM_FIELD_NUMBER: _builtins.int
     TO_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     gateway: _builtins.str
     """The gateway to compare with."""
+    idempotency_key: _builtins.str
+    """Chosen by the caller; 1 to 255 printable ASCII characters."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """… to this time."""
@@ -521,10 +532,11 @@ class RunReconciliationRequest(_message.Message):
         *,
         gateway: _builtins.str = ...,
         to: _timestamp_pb2.Timestamp | None = ...,
+        idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "gateway", b"gateway", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "gateway", b"gateway", "idempotency_key", b"idempotency_key", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

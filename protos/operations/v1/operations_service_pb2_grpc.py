@@ -99,7 +99,7 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayGatewayEvents(self, request, context):
-        """Handles stored callbacks again. Money: each has its effect exactly once.
+        """Handles stored callbacks again. Money: each has its effect exactly once. Idempotency: required key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,7 +113,8 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AttributeEvent(self, request, context):
-        """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotent.
+        """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotency:
+        required key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,7 +135,7 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RunReconciliation(self, request, context):
-        """Compares our record with a gateway's. Money: heals what is provable.
+        """Compares our record with a gateway's. Money: heals what is provable. Idempotency: required key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,17 +36,19 @@ class OperationsServiceStub:
     ListGatewayEvents: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListGatewayEventsRequest, _operations_service_pb2.ListGatewayEventsResponse]
     """Lists stored gateway callbacks, newest first. Money: none moves."""
     ReplayGatewayEvents: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ReplayGatewayEventsRequest, _operations_service_pb2.ReplayGatewayEventsResponse]
-    """Handles stored callbacks again. Money: each has its effect exactly once."""
+    """Handles stored callbacks again. Money: each has its effect exactly once. Idempotency: required key."""
     ListUnattributedEvents: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListUnattributedEventsRequest, _operations_service_pb2.ListUnattributedEventsResponse]
     """Lists verified callbacks that match no payment, oldest first. Money: none moves."""
     AttributeEvent: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.AttributeEventRequest, _operations_service_pb2.AttributeEventResponse]
-    """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotent."""
+    """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotency:
+    required key.
+    """
     ResolveReview: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveReviewRequest, _operations_service_pb2.ResolveReviewResponse]
     """Decides a payment that is held for review. Money: grants or refunds. Idempotency: required key."""
     ListDisputes: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListDisputesRequest, _operations_service_pb2.ListDisputesResponse]
     """Lists disputes, nearest deadline first. Money: none moves."""
     RunReconciliation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RunReconciliationRequest, _operations_service_pb2.RunReconciliationResponse]
-    """Compares our record with a gateway's. Money: heals what is provable."""
+    """Compares our record with a gateway's. Money: heals what is provable. Idempotency: required key."""
     ListReconciliationBreaks: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListReconciliationBreaksRequest, _operations_service_pb2.ListReconciliationBreaksResponse]
     """Lists the differences that reconciliation found. Money: none moves."""
     GetMetrics: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetMetricsRequest, _operations_service_pb2.GetMetricsResponse]
@@ -62,17 +64,19 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     ListGatewayEvents: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListGatewayEventsRequest, _operations_service_pb2.ListGatewayEventsResponse]  # type: ignore[assignment]
     """Lists stored gateway callbacks, newest first. Money: none moves."""
     ReplayGatewayEvents: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ReplayGatewayEventsRequest, _operations_service_pb2.ReplayGatewayEventsResponse]  # type: ignore[assignment]
-    """Handles stored callbacks again. Money: each has its effect exactly once."""
+    """Handles stored callbacks again. Money: each has its effect exactly once. Idempotency: required key."""
     ListUnattributedEvents: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListUnattributedEventsRequest, _operations_service_pb2.ListUnattributedEventsResponse]  # type: ignore[assignment]
     """Lists verified callbacks that match no payment, oldest first. Money: none moves."""
     AttributeEvent: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.AttributeEventRequest, _operations_service_pb2.AttributeEventResponse]  # type: ignore[assignment]
-    """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotent."""
+    """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotency:
+    required key.
+    """
     ResolveReview: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveReviewRequest, _operations_service_pb2.ResolveReviewResponse]  # type: ignore[assignment]
     """Decides a payment that is held for review. Money: grants or refunds. Idempotency: required key."""
     ListDisputes: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListDisputesRequest, _operations_service_pb2.ListDisputesResponse]  # type: ignore[assignment]
     """Lists disputes, nearest deadline first. Money: none moves."""
     RunReconciliation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RunReconciliationRequest, _operations_service_pb2.RunReconciliationResponse]  # type: ignore[assignment]
-    """Compares our record with a gateway's. Money: heals what is provable."""
+    """Compares our record with a gateway's. Money: heals what is provable. Idempotency: required key."""
     ListReconciliationBreaks: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListReconciliationBreaksRequest, _operations_service_pb2.ListReconciliationBreaksResponse]  # type: ignore[assignment]
     """Lists the differences that reconciliation found. Money: none moves."""
     GetMetrics: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetMetricsRequest, _operations_service_pb2.GetMetricsResponse]  # type: ignore[assignment]
@@ -97,7 +101,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.ReplayGatewayEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ReplayGatewayEventsResponse, _abc.Awaitable[_operations_service_pb2.ReplayGatewayEventsResponse]]:
-        """Handles stored callbacks again. Money: each has its effect exactly once."""
+        """Handles stored callbacks again. Money: each has its effect exactly once. Idempotency: required key."""
 
     @_abc_1.abstractmethod
     def ListUnattributedEvents(
@@ -113,7 +117,9 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.AttributeEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.AttributeEventResponse, _abc.Awaitable[_operations_service_pb2.AttributeEventResponse]]:
-        """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotent."""
+        """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotency:
+        required key.
+        """
 
     @_abc_1.abstractmethod
     def ResolveReview(
@@ -137,7 +143,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.RunReconciliationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.RunReconciliationResponse, _abc.Awaitable[_operations_service_pb2.RunReconciliationResponse]]:
-        """Compares our record with a gateway's. Money: heals what is provable."""
+        """Compares our record with a gateway's. Money: heals what is provable. Idempotency: required key."""
 
     @_abc_1.abstractmethod
     def ListReconciliationBreaks(

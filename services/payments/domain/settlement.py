@@ -124,6 +124,24 @@ def as_surplus(payment: Payment, attempt: Attempt, amount: Money) -> Settlement:
     )
 
 
+def bought_elsewhere(payment: Payment, attempt: Attempt, amount: Money, at: datetime) -> Settlement:
+    """Return what verified money changes when the member has bought the same with another payment.
+
+    It is surplus. A payment that was still open is withdrawn: there is nothing left to buy with it.
+    """
+    settlement = as_surplus(payment, attempt, amount)
+    if payment.status not in OPEN_STATUSES:
+        return settlement
+    why = "the member has bought the same with another payment meanwhile"
+    rule = "SURPLUS: a member never pays twice for one thing"
+    withdrawn, moves = walk(payment, (PaymentStatus.CANCELLED,), why, rule, at)
+    return replace(
+        settlement,
+        payment=replace(withdrawn, next_action=NO_ACTION),
+        notes=(*settlement.notes, *moves),
+    )
+
+
 def _paid(payment: Payment, attempt: Attempt, report: ChargeReport, at: datetime) -> Settlement:
     if attempt.outcome is AttemptOutcome.SUCCEEDED:
         return Settlement(payment=payment, attempt=attempt)

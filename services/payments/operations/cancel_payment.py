@@ -55,9 +55,16 @@ async def cancel_payment(
         return answered
     if payment.status is PaymentStatus.CANCELLED:
         return payment
+    _require_cancellable(payment)
+    return await deps.tasks.finish(_close_and_cancel(deps, payment, scope, request))
+
+
+def _require_cancellable(payment: Payment) -> None:
+    """Refuse to withdraw a payment that is over, or whose money arrived and awaits a decision."""
+    if payment.review_reason is not None:
+        raise not_cancellable("held for review")
     if payment.status not in OPEN_STATUSES:
         raise not_cancellable(payment.status)
-    return await deps.tasks.finish(_close_and_cancel(deps, payment, scope, request))
 
 
 async def _close_and_cancel(
@@ -105,8 +112,7 @@ async def _record(
     before = await work.payments.lock(payment.id)
     if before.status is PaymentStatus.CANCELLED:
         return before
-    if before.status not in OPEN_STATUSES:
-        raise not_cancellable(before.status)
+    _require_cancellable(before)
     record = IdempotencyRecord(
         scope=scope,
         fingerprint=request,
@@ -119,7 +125,7 @@ async def _record(
     cancelled, moves = walk(before, (PaymentStatus.CANCELLED,), "withdrawn", _RULE, now)
     cancelled = replace(cancelled, next_action=NO_ACTION).touched(now)
     notes: list[Note] = [journal.request_note("cancellation_requested", "withdraw the payment")]
-    for attempt in await work.attempts.of_payment(before.id):
+    for attempt in await work.attempts.lock_of_payment(before.id):
         if attempt.unsettled:
             await work.attempts.save(attempt.settled(AttemptOutcome.CANCELLED))
             notes.append(_closed_note(attempt))

@@ -12,8 +12,7 @@ from services.payments.domain.evidence import RULES, Answer, Evidence, evidence_
 from services.payments.domain.membership import Membership, granted
 from services.payments.domain.payment import Payment
 from services.payments.domain.schedule import next_check
-from services.payments.domain.settlement import Effect, Note, Settlement, as_surplus, settle
-from services.payments.domain.states import OPEN_STATUSES
+from services.payments.domain.settlement import Effect, Note, Settlement, bought_elsewhere, settle
 from services.payments.operations import journal
 from services.payments.operations.dependencies import Dependencies
 from services.payments.ports import Work
@@ -99,7 +98,7 @@ async def _apply(deps: Dependencies, work: Work, finding: _Finding) -> Settlemen
     now = deps.clock.now()
     held = await _held_membership(work, finding)
     before = await work.payments.lock(finding.attempt.payment_id)
-    attempts = await work.attempts.of_payment(before.id)
+    attempts = await work.attempts.lock_of_payment(before.id)
     stored = next(each for each in attempts if each.id == finding.attempt.id)
     if finding.fence is not None and stored.lease_token != finding.fence:
         raise StaleWriteError(f"attempt {stored.id} was claimed by another worker")
@@ -132,10 +131,9 @@ async def _grant(
 ) -> Settlement:
     """Grant the tier, unless the member meanwhile bought the same thing with another payment."""
     purchase = before.purchase
-    late = before.status not in OPEN_STATUSES
-    if late and held.covers(purchase.tier, purchase.billing_cycle, now):
+    if held.covers(purchase.tier, purchase.billing_cycle, now):
         taken = before.amount + (settlement.attempt.surplus or Money(before.amount.currency, 0))
-        return as_surplus(before, settlement.attempt, taken)
+        return bought_elsewhere(before, settlement.attempt, taken, now)
     membership = granted(held, settlement.payment, now)
     await work.memberships.save(membership, now)
     note = Note(

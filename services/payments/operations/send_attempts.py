@@ -32,7 +32,7 @@ from services.payments.domain.settlement import Note, prompt_action, walk
 from services.payments.domain.states import OPEN_STATUSES, PaymentStatus
 from services.payments.operations import journal
 from services.payments.operations.dependencies import Dependencies
-from services.payments.operations.idempotency import encode_answer
+from services.payments.operations.idempotency import decode_answer, encode_answer
 from services.payments.ports import IdempotencyScope, Work
 from services.payments.router import Route, next_route
 
@@ -97,13 +97,13 @@ async def _record(
 ) -> _Recorded:
     now = deps.clock.now()
     before = await work.payments.lock(sending.payment.id)
-    attempts = await work.attempts.of_payment(before.id)
+    attempts = await work.attempts.lock_of_payment(before.id)
     attempt = next(each for each in attempts if each.id == sending.attempt.id)
     if attempt.outcome is not AttemptOutcome.SENDING:
-        if before.status is not PaymentStatus.PENDING:
-            await _answer(work, sending, before)
-        return _Recorded(payment=before)
-    evidence = _evidence(attempt, report)
+        return _Recorded(payment=await _answer_instead(work, sending, before))
+    # Once money was found that does not fit, nothing starts before staff have decided.
+    held = before.review_reason is not None
+    evidence = Evidence.UNKNOWN if held else _evidence(attempt, report)
     decided = _decided(attempt, evidence, report, now)
     follow_up: Attempt | None = None
     if evidence in ALLOWS_FALLBACK and before.status in OPEN_STATUSES:
@@ -131,8 +131,10 @@ async def _record(
 def _evidence(attempt: Attempt, report: ChargeReport) -> Evidence:
     evidence = evidence_of_creation(report.answer, attempt.flow)
     if evidence is Evidence.LIVE and attempt.flow is Flow.HOSTED and not report.link:
-        # A hosted charge without its link is a lost reply: there is nothing to deliver.
-        return Evidence.UNDELIVERED
+        # A hosted charge without its link is a lost reply: there is nothing to deliver. But one
+        # that is said to be paid already is no proof that nothing was taken.
+        paid = report.answer is Answer.SUCCEEDED
+        return Evidence.UNKNOWN if paid else Evidence.UNDELIVERED
     return evidence
 
 
@@ -203,6 +205,18 @@ def _action(payment: Payment, attempt: Attempt, report: ChargeReport) -> NextAct
     if report.action.kind is ActionKind.PHONE_PROMPT:
         return prompt_action(payment, attempt)
     return report.action
+
+
+async def _answer_instead(work: Work, sending: Sending, payment: Payment) -> Payment:
+    """Return the answer of a request whose attempt somebody else has decided about meanwhile.
+
+    A repeated request may have been answered already: then that is the answer of this one too.
+    """
+    if sending.key is None or payment.status is PaymentStatus.PENDING:
+        return payment
+    await _answer(work, sending, payment)
+    record = await work.keys.get(sending.key)
+    return decode_answer(record.response) if record and record.response else payment
 
 
 async def _answer(work: Work, sending: Sending, payment: Payment) -> None:
