@@ -25,6 +25,7 @@ from services.payments.domain.states import PaymentStatus
 from services.payments.operations import journal
 from services.payments.operations.dependencies import Dependencies
 from services.payments.operations.idempotency import (
+    decode_answer,
     earlier_answer,
     encode_answer,
     fingerprint,
@@ -137,6 +138,8 @@ async def _record_intent(
             stored = await work.keys.get(record.scope)
         if stored is None or stored.owner != record.owner:
             raise
+        if stored.response is not None:
+            return decode_answer(stored.response), None
     return payment, attempt
 
 

@@ -38,9 +38,9 @@ async def earlier_answer(
 ) -> Payment | None:
     """Return the answer that this key already has, or None when the key is new.
 
-    A run that stopped before it answered is answered with the payment as it stands now, once the
-    worker has decided about it. Raises `ServiceError`: IDEMPOTENCY_KEY_REUSED for another request,
-    REQUEST_IN_PROGRESS while the first one runs.
+    A run that stopped before it answered is answered with the payment as it stands now; that stays
+    the answer once the worker has decided about it. Raises `ServiceError`: IDEMPOTENCY_KEY_REUSED
+    for another request, REQUEST_IN_PROGRESS while the first one runs.
     """
     record = await work.keys.get(scope)
     if record is None:
@@ -53,5 +53,6 @@ async def earlier_answer(
     undecided = payment is not None and payment.status is PaymentStatus.PENDING
     if payment is None or (undecided and record.lease_until > now):
         raise request_in_progress()
-    await work.keys.finish(scope, payment.id, encode_answer(payment))
+    if not undecided:
+        await work.keys.finish(scope, payment.id, encode_answer(payment))
     return payment

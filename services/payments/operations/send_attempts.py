@@ -79,17 +79,29 @@ async def record_creation(deps: Dependencies, sending: Sending, report: ChargeRe
     When somebody else has decided about the attempt meanwhile (a callback that outran us, or a
     worker that took it over), the report changes nothing and its link is not delivered.
     """
+    first: _Recorded | None = None
     try:
         async with deps.storage.work() as work:
-            recorded = await _record(deps, work, sending, report)
+            recorded = first = await _record(deps, work, sending, report)
     except CommitUnknownError:
         async with deps.storage.work() as work:
             recorded = await _record(deps, work, sending, report)
+            if first is not None and await _waits_to_be_sent(work, first):
+                recorded = first
     journal.alert(recorded.payment.id, recorded.notes)
     deps.wakeups.payment_changed(recorded.payment.id)
     if report.answer is Answer.SUCCEEDED:
         deps.wakeups.attempt_due()
     return recorded
+
+
+async def _waits_to_be_sent(work: Work, recorded: _Recorded) -> bool:
+    """Whether the next attempt was stored after all: then nobody else sends it."""
+    stored = await work.attempts.of_payment(recorded.payment.id)
+    return recorded.next_attempt is not None and any(
+        each.id == recorded.next_attempt.id and each.outcome is AttemptOutcome.SENDING
+        for each in stored
+    )
 
 
 async def _record(

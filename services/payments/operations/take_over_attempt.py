@@ -1,13 +1,17 @@
 """Continues an attempt whose process stopped between sending it and recording the outcome."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from kit.errors import InvalidRequestError
 from kit.logs import get_logger
 from services.payments.domain.attempts import INTERRUPTED, Attempt
 from services.payments.domain.charges import ChargeReport
 from services.payments.domain.evidence import Answer
+from services.payments.domain.payment import Payment
 from services.payments.operations.dependencies import Dependencies
 from services.payments.operations.send_attempts import Sending, record_creation, send_attempts
+from services.payments.router import Route
 
 _log = get_logger(__name__)
 
@@ -22,7 +26,7 @@ async def take_over_attempt(deps: Dependencies, attempt: Attempt) -> None:
         payment = await work.payments.get(attempt.payment_id)
     if payment is None:
         raise LookupError(f"attempt {attempt.id} has no payment")
-    routes = await deps.router.routes(payment.purchase)
+    routes = await _routes(deps, payment)
     interrupted = ChargeReport(
         answer=Answer.UNKNOWN,
         failure_code=INTERRUPTED,
@@ -35,6 +39,14 @@ async def take_over_attempt(deps: Dependencies, attempt: Attempt) -> None:
         await deps.tasks.finish(send_attempts(deps, again))
     else:
         deps.wakeups.attempt_due()
+
+
+async def _routes(deps: Dependencies, payment: Payment) -> Sequence[Route]:
+    """Return where the payment can go on; nowhere when nobody offers it any more."""
+    try:
+        return await deps.router.routes(payment.purchase)
+    except InvalidRequestError:
+        return ()
 
 
 async def release_interrupted(deps: Dependencies, started_at: datetime) -> None:

@@ -1,0 +1,1 @@
+"""The payments operations and their worker on PostgreSQL, with scripted gateways and a clock."""
