@@ -11,6 +11,7 @@ from services.payments.domain.evidence import Answer
 from services.payments.domain.payment import NO_ACTION, ActionKind, Payment
 from services.payments.domain.states import PaymentStatus
 from services.payments.operations.create_payment import CreatePaymentCommand
+from services.payments.operations.idempotency import encode_answer
 from services.payments.operations.take_over_attempt import release_interrupted
 from services.payments.ports import Routing
 from services.payments.router import Router
@@ -168,6 +169,24 @@ async def test_a_slow_reply_after_the_take_over_changes_nothing(
     assert await suite.create(command) == payment
     live = [each for each in attempts if each.outcome is AttemptOutcome.LIVE]
     assert len(live) == (command == by_card())
+
+
+async def test_a_slow_request_gets_the_answer_that_its_key_was_given_meanwhile(
+    suite: Suite,
+) -> None:
+    gate = Gate()
+    suite.gateways.script("eversend", Operation.CREATE, gate.before(reply(Answer.REQUIRES_ACTION)))
+    slow = asyncio.create_task(suite.create())
+    await gate.reached()
+    suite.clock.advance(TAKEOVER_SECONDS)
+    await suite.process(sender="worker").check_attempts()
+    answer = await suite.create()
+    suite.gateways.always(Operation.LOOK_UP, reply(Answer.SUCCEEDED))
+    await suite.check_next(answer.id)
+    assert (await suite.payment(answer.id)).status is PaymentStatus.COMPLETED
+    gate.open()
+    assert encode_answer(await slow) == encode_answer(answer)
+    assert encode_answer(await suite.create()) == encode_answer(answer)
 
 
 async def test_a_slow_reply_while_its_replacement_is_on_its_way_delivers_no_link(
