@@ -70,6 +70,14 @@ async def test_without_acknowledgement_the_payment_stays_open(
     assert (await suite.cancel(payment)).status is PaymentStatus.CANCELLED
 
 
+async def test_a_page_on_which_a_try_had_failed_is_cancelled_once_it_is_closed(
+    suite: Suite,
+) -> None:
+    last_try_failed = reply(Answer.PENDING, failure_code="card_declined")
+    payment = await suite.cancel(await open_payment(suite, last_try_failed))
+    assert payment.status is PaymentStatus.CANCELLED
+
+
 @dataclass(frozen=True, slots=True)
 class AfterClosing:
     """What the gateway says once the link is closed, and what becomes of the payment."""

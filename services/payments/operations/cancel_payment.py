@@ -99,7 +99,7 @@ async def _close(deps: Dependencies, attempt: Attempt) -> None:
     check = await check_attempt(deps, attempt)
     if check.payment.status is PaymentStatus.COMPLETED:
         raise not_cancellable(check.payment.status)
-    if check.answer in (Answer.PENDING, Answer.REQUIRES_ACTION):
+    if check.paying:
         raise attempt_not_closed("the payer is paying at this moment; wait for the outcome")
     if not check.answered:
         raise gateway_not_asked()

@@ -13,6 +13,7 @@ from services.payments.domain.membership import Membership, granted
 from services.payments.domain.payment import Payment
 from services.payments.domain.schedule import next_check
 from services.payments.domain.settlement import Effect, Note, Settlement, bought_elsewhere, settle
+from services.payments.domain.states import PaymentStatus
 from services.payments.operations import journal
 from services.payments.operations.dependencies import Dependencies
 from services.payments.ports import Work
@@ -21,14 +22,19 @@ from services.payments.ports import Work
 _SPOKE = frozenset(
     {Answer.SUCCEEDED, Answer.PENDING, Answer.REQUIRES_ACTION, Answer.FAILED, Answer.NOT_FOUND}
 )
+_UNDER_WAY = frozenset({Answer.PENDING, Answer.REQUIRES_ACTION})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """The payment after a check, and whether the gateway answered at all."""
+    """The payment after a check, and what the gateway said.
+
+    `paying`: whether a payer's try is under way.
+    """
 
     payment: Payment
     answer: Answer
+    paying: bool
 
     @property
     def answered(self) -> bool:
@@ -52,7 +58,8 @@ async def check_attempt(
         applied = await _apply(deps, work, finding)
     journal.alert(applied.payment.id, applied.notes)
     deps.wakeups.payment_changed(applied.payment.id)
-    return Check(payment=applied.payment, answer=report.answer)
+    paying = report.answer in _UNDER_WAY and not _nobody_pays(report)
+    return Check(payment=applied.payment, answer=report.answer, paying=paying)
 
 
 async def _ask(deps: Dependencies, attempt: Attempt) -> tuple[Evidence, ChargeReport]:
@@ -63,10 +70,9 @@ async def _ask(deps: Dependencies, attempt: Attempt) -> tuple[Evidence, ChargeRe
     """
     report = await deps.gateways.get_charge(attempt)
     evidence = evidence_of_look_up(report.answer)
-    payable = attempt.flow is Flow.HOSTED and attempt.outcome is AttemptOutcome.LIVE
     lapsed = attempt.expires_at is not None and attempt.expires_at <= deps.clock.now()
     expiring = lapsed and _nobody_pays(report)
-    if not payable or not (evidence is Evidence.REJECTED or expiring):
+    if not _payable(attempt) or not (evidence is Evidence.REJECTED or expiring):
         return evidence, report
     closed = await deps.gateways.cancel_charge(attempt)
     if closed.answer is not Answer.SUCCEEDED:
@@ -77,6 +83,10 @@ async def _ask(deps: Dependencies, attempt: Attempt) -> tuple[Evidence, ChargeRe
     report = await deps.gateways.get_charge(attempt)
     evidence = evidence_of_look_up(report.answer)
     return Evidence.EXPIRED if _nobody_pays(report) else evidence, report
+
+
+def _payable(attempt: Attempt) -> bool:
+    return attempt.flow is Flow.HOSTED and attempt.outcome is AttemptOutcome.LIVE
 
 
 def _nobody_pays(report: ChargeReport) -> bool:
@@ -102,17 +112,35 @@ async def _apply(deps: Dependencies, work: Work, finding: _Finding) -> Settlemen
     stored = next(each for each in attempts if each.id == finding.attempt.id)
     if finding.fence is not None and stored.lease_token != finding.fence:
         raise StaleWriteError(f"attempt {stored.id} was claimed by another worker")
-    settlement = settle(before, stored, finding.evidence, finding.report, now)
+    settlement = settle(before, stored, _still_true(finding, stored), finding.report, now)
     if settlement.effect is Effect.GRANT and held is not None:
         settlement = await _grant(work, settlement, before, held.current(now), now)
     payment = _counted(settlement.payment, before, now, webhook=finding.webhook)
     scheduled = finding.fence is not None
     await work.attempts.save(_rescheduled(settlement.attempt, now, scheduled=scheduled))
-    await work.payments.save(payment, before)
+    payment = await _saved(work, payment, before, now)
     await journal.write(work, payment.id, (_check_note(finding), *settlement.notes), now)
     if payment.status is not before.status:
         await work.outbox.add(f"payment.{payment.status}", payment, now)
     return replace(settlement, payment=payment)
+
+
+def _still_true(finding: _Finding, stored: Attempt) -> Evidence:
+    """Return the evidence, unless its link was delivered meanwhile and still has to be closed."""
+    delivered_meanwhile = finding.attempt.outcome is AttemptOutcome.SENDING and _payable(stored)
+    if delivered_meanwhile and finding.evidence is Evidence.REJECTED:
+        return Evidence.LIVE
+    return finding.evidence
+
+
+async def _saved(work: Work, payment: Payment, before: Payment, now: datetime) -> Payment:
+    """Store the payment and return it; the database takes one move, and one version, at a time."""
+    if before.status is PaymentStatus.PENDING and payment.status is PaymentStatus.COMPLETED:
+        begun = before.moved(PaymentStatus.PROCESSING, now).touched(now)
+        await work.payments.save(begun, before)
+        before, payment = begun, replace(payment, version=begun.version + 1)
+    await work.payments.save(payment, before)
+    return payment
 
 
 async def _held_membership(work: Work, finding: _Finding) -> Membership | None:
