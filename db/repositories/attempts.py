@@ -9,11 +9,12 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.amounts import from_columns, to_column
-from db.repositories.leases import claim_statement
+from db.repositories.leases import Claim, claim_statement
 from db.repositories.payments import failure_of
 from db.tables import payment_attempts as table
 from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
 from services.payments.domain.errors import StaleWriteError
+from services.payments.ports import EVERYTHING, Share
 
 
 class AttemptRepository:
@@ -75,9 +76,12 @@ class AttemptRepository:
         if (await self._connection.execute(statement)).first() is None:
             raise StaleWriteError(f"attempt {attempt.id} was claimed by another worker")
 
-    async def claim_due(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Attempt]:
+    async def claim_due(
+        self, now: datetime, lease: timedelta, limit: int, share: Share = EVERYTHING
+    ) -> Sequence[Attempt]:
         """Lease due attempts: the raised lease token fences whoever held them before."""
-        statement = claim_statement(table, table.c.next_check_at, now, lease, limit)
+        claim = Claim(now, lease, limit, share)
+        statement = claim_statement(table, table.c.next_check_at, table.c.gateway, claim)
         return [_attempt(row) for row in await self._connection.execute(statement)]
 
     async def release_interrupted(self, sender: str, before: datetime, now: datetime) -> int:

@@ -9,10 +9,11 @@ from sqlalchemy import Row, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.leases import claim_statement
+from db.repositories.leases import Claim, claim_statement
 from db.tables import webhook_events as table
 from services.payments.domain.errors import StaleWriteError
 from services.payments.domain.events import Delivery, EventStatus, GatewayEvent, Handling
+from services.payments.ports import EVERYTHING, Share
 
 
 class EventRepository:
@@ -52,10 +53,11 @@ class EventRepository:
         return stored, stored == event_id
 
     async def claim_due(
-        self, now: datetime, lease: timedelta, limit: int
+        self, now: datetime, lease: timedelta, limit: int, share: Share = EVERYTHING
     ) -> Sequence[GatewayEvent]:
         """Lease unhandled events that are due: the raised token fences whoever held them before."""
-        statement = claim_statement(table, table.c.next_try_at, now, lease, limit)
+        claim = Claim(now, lease, limit, share)
+        statement = claim_statement(table, table.c.next_try_at, table.c.source, claim)
         return [_event(row) for row in await self._connection.execute(statement)]
 
     async def mark(self, event: GatewayEvent, handling: Handling, at: datetime) -> None:

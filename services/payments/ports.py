@@ -29,6 +29,17 @@ class PaymentFilter:
     before: tuple[datetime, UUID] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Whose due rows to claim: those of the gateway `only`, or of every gateway but `never`."""
+
+    only: str | None = None
+    never: tuple[str, ...] = ()
+
+
+EVERYTHING = Share()
+
+
 class Payments(Protocol):
     """The stored payments."""
 
@@ -88,8 +99,10 @@ class Attempts(Protocol):
         """Make what an earlier run of `sender` left in the air due now; return how many."""
         ...
 
-    async def claim_due(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Attempt]:
-        """Lease attempts whose check is due, so that no other worker takes them meanwhile."""
+    async def claim_due(
+        self, now: datetime, lease: timedelta, limit: int, share: Share = EVERYTHING
+    ) -> Sequence[Attempt]:
+        """Lease attempts whose check is due and that are of the share."""
         ...
 
 
@@ -101,9 +114,9 @@ class GatewayEvents(Protocol):
         ...
 
     async def claim_due(
-        self, now: datetime, lease: timedelta, limit: int
+        self, now: datetime, lease: timedelta, limit: int, share: Share = EVERYTHING
     ) -> Sequence[GatewayEvent]:
-        """Lease unhandled events that are due."""
+        """Lease unhandled events that are due and of the share."""
         ...
 
     async def mark(

@@ -21,7 +21,7 @@ from services.payments.operations.apply_gateway_event import (
     check_due_attempt,
 )
 from services.payments.operations.dependencies import Dependencies
-from services.payments.ports import Work
+from services.payments.ports import Share, Work
 
 _log = get_logger(__name__)
 _CONCURRENCY = 16
@@ -32,7 +32,7 @@ ItemT = TypeVar("ItemT", GatewayEvent, Attempt)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue(Generic[ItemT]):
-    """Due rows of one kind.
+    """Due rows of one kind and share.
 
     `claim`: leases at most so many due rows. `handle`: handles one. `request_id`: the id that its
     story began with.
@@ -49,36 +49,50 @@ class Worker:
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
-        self._events_due = asyncio.Event()
-        self._attempts_due = asyncio.Event()
+        names = tuple(deps.gateways.names)
+        shares = [*(Share(only=name) for name in names), Share(never=names)]
+        self._events_due = {share: asyncio.Event() for share in shares}
+        self._attempts_due = {share: asyncio.Event() for share in shares}
         # A handler makes a few calls to one adapter; after this its lease may go to another worker.
         self._lease = timedelta(seconds=deps.timing.takeover + 3 * deps.timing.look_up)
 
     def wake_for_events(self) -> None:
         """Look for stored callbacks now."""
-        self._events_due.set()
+        for due in self._events_due.values():
+            due.set()
 
     def wake_for_attempts(self) -> None:
         """Look for due attempts now."""
-        self._attempts_due.set()
+        for due in self._attempts_due.values():
+            due.set()
 
     async def run(self) -> None:
-        """Work off both queues until cancelled; what is being handled is finished first."""
-        events = Queue(
+        """Work off every gateway's queues until cancelled; what is being handled is finished first.
+
+        Each gateway has places of its own, so one that hangs does not hold up the others. What is
+        left of gateways that are no longer configured has places too: it raises alerts.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            for share, due in self._events_due.items():
+                tasks.create_task(self._work_off(self._events(share), due))
+            for share, due in self._attempts_due.items():
+                tasks.create_task(self._work_off(self._attempts(share), due))
+
+    def _events(self, share: Share) -> Queue[GatewayEvent]:
+        return Queue(
             name="gateway_event",
-            claim=lambda work, room: work.events.claim_due(self._now(), self._lease, room),
+            claim=lambda work, room: work.events.claim_due(self._now(), self._lease, room, share),
             handle=lambda event: apply_gateway_event(self._deps, event),
             request_id=lambda event: event.request_id,
         )
-        attempts = Queue(
+
+    def _attempts(self, share: Share) -> Queue[Attempt]:
+        return Queue(
             name="due_attempt",
-            claim=lambda work, room: work.attempts.claim_due(self._now(), self._lease, room),
+            claim=lambda work, room: work.attempts.claim_due(self._now(), self._lease, room, share),
             handle=lambda attempt: check_due_attempt(self._deps, attempt),
             request_id=lambda _attempt: new_request_id(),
         )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._work_off(events, self._events_due))
-            tasks.create_task(self._work_off(attempts, self._attempts_due))
 
     async def _work_off(self, queue: Queue[ItemT], due: asyncio.Event) -> None:
         running: set[asyncio.Task[None]] = set()

@@ -235,3 +235,23 @@ async def test_a_worker_that_is_stopped_finishes_what_it_began_and_begins_nothin
     assert (await suite.payment(begun.id)).status is PaymentStatus.COMPLETED
     assert (await suite.payment(other.id)).status is PaymentStatus.PROCESSING
     assert await suite.handle_events() == 1
+
+
+async def test_many_callbacks_of_a_gateway_that_hangs_do_not_delay_those_of_another(
+    suite: Suite,
+) -> None:
+    hangs = Gate()
+    suite.gateways.always(Operation.LOOK_UP, hangs.before(reply(Answer.SUCCEEDED)), "eversend")
+    suite.gateways.always(Operation.LOOK_UP, reply(Answer.SUCCEEDED), "flutterwave")
+    slow = [await create_of(suite, number) for number in range(40)]
+    suite.gateways.away.add("eversend")
+    fast = await create_of(suite, 40)
+    async with working(suite.process()):
+        for payment in slow:
+            await paid(suite, payment)
+        await hangs.reached()
+        await paid(suite, fast)
+        await becomes(suite, fast, PaymentStatus.COMPLETED)
+        hangs.open()
+        for payment in slow:
+            await becomes(suite, payment, PaymentStatus.COMPLETED)
