@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, update
+from sqlalchemy import Row, and_, case, literal, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +23,10 @@ class EventRepository:
         self._connection = connection
 
     async def add(self, event_id: UUID, delivery: Delivery, request_id: str) -> tuple[UUID, bool]:
-        """Store a delivery, or count it as a duplicate of the one already stored."""
+        """Store a delivery, or count it as a duplicate of the one already stored.
+
+        A duplicate of one whose handling found nothing final is handled again.
+        """
         new = insert(table).values(
             id=event_id,
             source=delivery.gateway,
@@ -47,6 +50,16 @@ class EventRepository:
             set_={
                 "duplicate_count": table.c.duplicate_count + 1,
                 "last_duplicate_at": delivery.received_at,
+                "next_try_at": case(
+                    (
+                        and_(
+                            table.c.status == EventStatus.PROCESSED.value,
+                            table.c.note != literal(""),
+                        ),
+                        delivery.received_at,
+                    ),
+                    else_=table.c.next_try_at,
+                ),
             },
         ).returning(table.c.id)
         stored: UUID = (await self._connection.execute(statement)).scalar_one()

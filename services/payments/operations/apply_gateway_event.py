@@ -40,7 +40,13 @@ async def apply_gateway_event(deps: Dependencies, event: GatewayEvent) -> None:
             )
     check = await check_attempt(deps, attempt, webhook=event.tries == 0)
     now = deps.clock.now()
-    handling = Handling(status=EventStatus.PROCESSED, payment_id=attempt.payment_id)
+    # What was not final is asked again when the same callback comes again: a forged one that came
+    # too early must not use up the key of the real one.
+    handling = Handling(
+        status=EventStatus.PROCESSED,
+        payment_id=attempt.payment_id,
+        note="" if check.final else "the gateway's answer was not final",
+    )
     if not check.answered:
         handling = Handling(
             status=EventStatus.RECEIVED,

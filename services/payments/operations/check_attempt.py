@@ -37,6 +37,11 @@ class Check:
     paying: bool
 
     @property
+    def final(self) -> bool:
+        """Whether the gateway named an end of the charge."""
+        return self.answer in (Answer.SUCCEEDED, Answer.FAILED)
+
+    @property
     def answered(self) -> bool:
         """Whether the gateway itself spoke."""
         return self.answer in _SPOKE
