@@ -1,6 +1,6 @@
 """The contract of a gateway, in our words: no grpc, no protos, no HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -8,10 +8,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway_adapters.errors import NotCreatedError
+from kit.logs import get_logger
 from kit.money import Money, MoneyError
 from kit.redaction import redact_text
 
 _MAX_DETAIL = 200
+
+_log = get_logger(__name__)
 
 
 class Outcome(StrEnum):
@@ -236,6 +239,19 @@ def code_for(words: str, phrases: Sequence[tuple[str, str]], default: str) -> st
     """
     lowered = words.lower()
     return next((code for phrase, code in phrases if phrase in lowered), default)
+
+
+def outcome_for(status: str, known: Mapping[str, Outcome], gateway: str) -> Outcome:
+    """Return what a gateway's own word for a status means.
+
+    `known`: by lower-case word. A word that is not known proves nothing: it is PENDING, with a
+    warning for operators.
+    """
+    outcome = known.get(status.strip().lower())
+    if outcome is None:
+        _log.warning("gateway_status_unknown", gateway=gateway, status=status)
+        return Outcome.PENDING
+    return outcome
 
 
 def plain_decimal(money: Money) -> str:

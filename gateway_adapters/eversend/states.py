@@ -12,10 +12,10 @@ from gateway_adapters.gateway import (
     code_for,
     detail_of,
     exact_money,
+    outcome_for,
 )
 from gateway_adapters.json_body import JsonObject, amount_at, identifier_at, object_at
 from gateway_adapters.verdicts import DUPLICATE_REFERENCE, HttpReply, Verdict, failure_of_creation
-from kit.logs import get_logger
 
 # Contract §6: three documented words, the rest tolerated.
 _OUTCOMES = {
@@ -63,16 +63,10 @@ _REFUSALS = (
     ("limit", "amount_not_supported"),
 )
 
-_log = get_logger(__name__)
-
 
 def outcome_of(status: str) -> Outcome:
     """Return what a transaction's `status` means; an unknown one is pending, with a warning."""
-    outcome = _OUTCOMES.get(status.strip().lower())
-    if outcome is None:
-        _log.warning("gateway_status_unknown", gateway="eversend", status=status)
-        return Outcome.PENDING
-    return outcome
+    return outcome_for(status, _OUTCOMES, "eversend")
 
 
 def decline_code(reason: str) -> str:

@@ -11,6 +11,7 @@ from gateway_adapters.gateway import (
     code_for,
     detail_of,
     exact_money,
+    outcome_for,
 )
 from gateway_adapters.json_body import JsonObject, amount_at, identifier_at
 from gateway_adapters.verdicts import (
@@ -21,7 +22,6 @@ from gateway_adapters.verdicts import (
     failure_of_creation,
     refusal,
 )
-from kit.logs import get_logger
 
 # Contract A3.7. Only the documented word is a success; the legacy "success" is left to the
 # warning below, because a wrong success gives something away and a wrong pending is asked again.
@@ -65,16 +65,10 @@ _REFUSALS = (
     ("amount", "amount_not_supported"),
 )
 
-_log = get_logger(__name__)
-
 
 def outcome_of(status: str) -> Outcome:
     """Return what a transaction's `status` means; an unknown one is pending, with a warning."""
-    outcome = _OUTCOMES.get(status.strip().lower())
-    if outcome is None:
-        _log.warning("gateway_status_unknown", gateway="flutterwave", status=status)
-        return Outcome.PENDING
-    return outcome
+    return outcome_for(status, _OUTCOMES, "flutterwave")
 
 
 def decline_code(processor_response: str) -> str:
