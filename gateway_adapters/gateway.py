@@ -1,38 +1,14 @@
 """The contract of a gateway, in our words: no grpc, no protos, no HTTP."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from gateway_adapters.charges import ChargeOrder, ChargeQuery, ChargeReport, Method, Outcome
 from gateway_adapters.errors import NotCreatedError
-from kit.logs import get_logger
-from kit.money import Money, MoneyError
-from kit.redaction import redact_text
-
-_MAX_DETAIL = 200
-
-_log = get_logger(__name__)
-
-
-class Outcome(StrEnum):
-    """What a gateway says; each is `gateways.v1.Outcome` of the same name."""
-
-    SUCCEEDED = "SUCCEEDED"
-    PENDING = "PENDING"
-    REQUIRES_ACTION = "REQUIRES_ACTION"
-    FAILED = "FAILED"
-    NOT_FOUND = "NOT_FOUND"
-
-
-class Method(StrEnum):
-    """What the payer pays with; each is `common.v1.PaymentMethod` of the same name."""
-
-    CARD = "CARD"
-    MOBILE_MONEY = "MOBILE_MONEY"
-    EXPRESS = "EXPRESS"
+from gateway_adapters.records import Period, RecordPage, SettlementPage
+from gateway_adapters.refunds import RefundOrder, RefundQuery, RefundReport
 
 
 class Flow(StrEnum):
@@ -59,110 +35,19 @@ class Capability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
-    """What a gateway can do. Looking charges up is not optional."""
+    """What a gateway can do. Looking charges up and listing transactions are not optional."""
 
     capabilities: Sequence[Capability]
     can_cancel: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payer:
-    """The person who pays. Never logged.
-
-    `phone_number`: E.164 with a leading plus, or "". `country`: ISO 3166-1 alpha-2, or "".
-    """
-
-    email: str = field(repr=False)
-    name: str = field(default="", repr=False)
-    phone_number: str = field(default="", repr=False)
-    country: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeOrder:
-    """A charge to create. `reference`: ours, never used before. Empty text means "not given"."""
-
-    reference: str
-    amount: Money
-    method: Method
-    payer: Payer
-    return_url: str = ""
-    description: str = ""
-    option: str = ""
-    network: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenPage:
-    """The payer opens a hosted page."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovePrompt:
-    """The payer approves a prompt on this phone (E.164)."""
-
-    phone_number: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnterOtp:
-    """The payer hands in a one-time password. `state`: the adapter's own; comes back with it."""
-
-    state: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why a charge, or the payer's last try at it, failed.
-
-    `code`: stable, for example "insufficient_funds". `detail`: the gateway's own words, made by
-    `detail_of`.
-    """
-
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
-    """What a gateway knows about one charge; see `gateways.v1.Charge`."""
-
-    reference: str
-    gateway_transaction_id: str = ""
-    amount: Money | None = None
-    fee: Money | None = None
-    next_action: OpenPage | ApprovePrompt | EnterOtp | None = None
-    failure: Failure | None = None
-    gateway_status: str = ""
-    expire_time: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeReport:
-    """A gateway's answer about a charge. `charge` is None exactly with `NOT_FOUND`."""
-
-    outcome: Outcome
-    charge: Charge | None
-
-
-NOT_FOUND = ChargeReport(outcome=Outcome.NOT_FOUND, charge=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeQuery:
-    """Which charge to look up. At least one is not empty; when both are given they must agree."""
-
-    reference: str
-    gateway_transaction_id: str
+    can_refund: bool
+    can_list_settlements: bool
 
 
 class Gateway(Protocol):
     """One payment gateway.
 
     Every call raises `NotSentError`, `NotCreatedError` or `OutcomeUnknownError`, and a look-up
-    never `NotCreatedError`: not being able to ask proves nothing.
+    never `NotCreatedError` on the gateway's word: not being able to ask proves nothing.
     """
 
     @property
@@ -197,6 +82,36 @@ class Gateway(Protocol):
         """
         ...
 
+    async def create_refund(self, order: RefundOrder) -> RefundReport:
+        """Send money back. Never sent twice, whatever happens.
+
+        PENDING when the gateway accepted it. Raises `NotOfferedError` where there is no such call.
+        """
+        ...
+
+    async def get_refund(self, query: RefundQuery) -> RefundReport:
+        """Ask the gateway what it knows about a refund; not knowing it is the outcome NOT_FOUND.
+
+        A refund that is found under our reference or the gateway's id and has another amount is an
+        `OutcomeUnknownError`. Raises `NotOfferedError` where there is no such call.
+        """
+        ...
+
+    async def list_transactions(self, period: Period) -> RecordPage:
+        """List one page of what the gateway recorded, every try under every reference.
+
+        Raises `NotCreatedError` for a page token that is none of ours, and `OutcomeUnknownError`
+        when a single row cannot be read: an incomplete list must not look complete.
+        """
+        ...
+
+    async def list_settlements(self, period: Period) -> SettlementPage:
+        """List one page of what the gateway paid out to the merchant, oldest first.
+
+        Raises as `list_transactions` does, and `NotOfferedError` where there is no such list.
+        """
+        ...
+
     async def close(self) -> None:
         """Close every connection."""
         ...
@@ -224,46 +139,3 @@ def _with_option(capability: Capability, option: str) -> Capability:
     if option and option not in capability.options:
         raise NotCreatedError("payment_option_not_supported", "no such payment option here")
     return capability
-
-
-def detail_of(text: str) -> str:
-    """Return a gateway's words fit for a log and a support page: bounded, without personal data."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return redact_text(printable)[:_MAX_DETAIL]
-
-
-def code_for(words: str, phrases: Sequence[tuple[str, str]], default: str) -> str:
-    """Return the code of the first phrase that a gateway's free text contains, else `default`.
-
-    `phrases`: pairs of a lower-case phrase and a code, the most telling first.
-    """
-    lowered = words.lower()
-    return next((code for phrase, code in phrases if phrase in lowered), default)
-
-
-def outcome_for(status: str, known: Mapping[str, Outcome], gateway: str) -> Outcome:
-    """Return what a gateway's own word for a status means.
-
-    `known`: by lower-case word. A word that is not known proves nothing: it is PENDING, with a
-    warning for operators.
-    """
-    outcome = known.get(status.strip().lower())
-    if outcome is None:
-        _log.warning("gateway_status_unknown", gateway=gateway, status=status)
-        return Outcome.PENDING
-    return outcome
-
-
-def plain_decimal(money: Money) -> str:
-    """Return an amount in major units as decimal text without exponent, for example "499.00"."""
-    return format(money.to_major(), "f")
-
-
-def exact_money(currency: str, major: Decimal | str | int | None) -> Money | None:
-    """Return an amount that a gateway wrote in major units, or None unless it is exact."""
-    if major is None:
-        return None
-    try:
-        return Money.from_major(currency, major)
-    except MoneyError:
-        return None

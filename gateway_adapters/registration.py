@@ -13,13 +13,14 @@ class Registration:
 
     `name`: lower case, as payments and callback addresses spell it. `settings`: of its adapter
     process. `builder`: "module:function" taking the settings, a clock and ids and returning a
-    `Gateway`; a name, so that only the adapter process imports an HTTP client. `callback_secret`:
-    the environment variable that switches its callbacks on. `load_verifier`: reads the callback
-    settings from the environment and returns the verifier; raises `kit.settings.SettingsError`.
+    `Gateway`; a name, so that only the adapter process imports an HTTP client. `callback_secrets`:
+    the environment variables any of which switches its callbacks on. `load_verifier`: reads the
+    callback settings from the environment and returns the verifier; raises
+    `kit.settings.SettingsError`.
     """
 
     name: str
     settings: type[AdapterSettings]
     builder: str
-    callback_secret: str
+    callback_secrets: tuple[str, ...]
     load_verifier: Callable[[], CallbackVerifier]

@@ -19,6 +19,13 @@ from gateway_adapters.messages import (
     write_charge,
     write_outcome,
 )
+from gateway_adapters.record_messages import read_period, write_records, write_settlements
+from gateway_adapters.refund_messages import (
+    read_refund_order,
+    read_refund_query,
+    write_created_refund,
+    write_found_refund,
+)
 from kit.errors import ErrorCode, InvalidRequestError, NotYetOfferedError, ServiceError
 from kit.logs import get_logger
 from protos.gateways.v1 import gateway_service_pb2 as pb
@@ -65,7 +72,9 @@ class GatewayServicer(GatewayServiceServicer):
         except GatewayFailureError as error:
             self._fail(error)
         return pb.GetChargeResponse(
-            outcome=write_outcome(report.outcome), charge=write_charge(report.charge)
+            outcome=write_outcome(report.outcome),
+            charge=write_charge(report.charge),
+            further_transaction_ids=report.further_transaction_ids,
         )
 
     @override
@@ -97,13 +106,22 @@ class GatewayServicer(GatewayServiceServicer):
     async def CreateRefund(
         self, request: pb.CreateRefundRequest, context: Any
     ) -> pb.CreateRefundResponse:
-        """Not offered yet."""
-        raise NotYetOfferedError("CreateRefund")
+        """Send money back."""
+        try:
+            report = await self._gateway.create_refund(read_refund_order(request))
+        except (GatewayFailureError, InvalidRequestError) as error:
+            self._fail(error)
+        return write_created_refund(report)
 
     @override
     async def GetRefund(self, request: pb.GetRefundRequest, context: Any) -> pb.GetRefundResponse:
-        """Not offered yet."""
-        raise NotYetOfferedError("GetRefund")
+        """Look a refund up."""
+        query = read_refund_query(request)
+        try:
+            report = await self._gateway.get_refund(query)
+        except GatewayFailureError as error:
+            self._fail(error)
+        return write_found_refund(report)
 
     @override
     async def ChargeToken(
@@ -116,8 +134,25 @@ class GatewayServicer(GatewayServiceServicer):
     async def ListTransactions(
         self, request: pb.ListTransactionsRequest, context: Any
     ) -> pb.ListTransactionsResponse:
-        """Not offered yet."""
-        raise NotYetOfferedError("ListTransactions")
+        """List what the gateway recorded."""
+        period = read_period(request)
+        try:
+            page = await self._gateway.list_transactions(period)
+        except GatewayFailureError as error:
+            self._fail(error)
+        return write_records(page)
+
+    @override
+    async def ListSettlements(
+        self, request: pb.ListSettlementsRequest, context: Any
+    ) -> pb.ListSettlementsResponse:
+        """List what the gateway paid out."""
+        period = read_period(request)
+        try:
+            page = await self._gateway.list_settlements(period)
+        except GatewayFailureError as error:
+            self._fail(error)
+        return write_settlements(page)
 
     def _fail(self, error: GatewayFailureError | InvalidRequestError) -> Never:
         """Raise the typed error that says what a failure proves."""

@@ -57,9 +57,10 @@ def _signing_secrets(value: SecretStr) -> SecretStr:
     return value
 
 
-def split_secrets(value: SecretStr) -> tuple[str, ...]:
+def split_secrets(value: SecretStr | None) -> tuple[str, ...]:
     """Return the secrets of a comma-separated list; two are active while one replaces the other."""
-    return tuple(part.strip() for part in value.get_secret_value().split(",") if part.strip())
+    text = value.get_secret_value() if value else ""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 EndpointUrl = Annotated[str, AfterValidator(_endpoint)]

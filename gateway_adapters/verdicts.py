@@ -11,8 +11,8 @@ from gateway_adapters.errors import (
     NotSentError,
     OutcomeUnknownError,
 )
-from gateway_adapters.gateway import detail_of
 from gateway_adapters.json_body import JsonObject
+from gateway_adapters.wording import detail_of
 
 # Codes that several rules share.
 DUPLICATE_REFERENCE = "duplicate_reference"

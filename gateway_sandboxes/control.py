@@ -1,5 +1,6 @@
 """The control API, the same in every sandbox: what tests and people steer a gateway with."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -11,7 +12,7 @@ from starlette.routing import Route
 from gateway_sandboxes import faults
 from gateway_sandboxes.amounts import parse_amount
 from gateway_sandboxes.clock import isoformat
-from gateway_sandboxes.faults import FaultError, FaultNotBuiltError, parse_rule
+from gateway_sandboxes.faults import FaultError, parse_rule
 from gateway_sandboxes.json_http import InvalidJsonError, json_reply, read_object
 from gateway_sandboxes.machinery import Machinery
 from gateway_sandboxes.settings import SettingError
@@ -56,8 +57,13 @@ class Book(Protocol):
         ...
 
 
-def control_app(name: str, machinery: Machinery, book: Book) -> Starlette:
-    """Build the control API of the sandbox called `name`."""
+def control_app(
+    name: str, machinery: Machinery, book: Book, own_routes: Sequence[Route] = ()
+) -> Starlette:
+    """Build the control API of the sandbox called `name`.
+
+    `own_routes` are what only this gateway has; their paths begin with "/_sandbox" too.
+    """
     control = _Control(name, machinery, book)
     return Starlette(
         routes=[
@@ -79,6 +85,7 @@ def control_app(name: str, machinery: Machinery, book: Book) -> Starlette:
             Route("/_sandbox/config", control.read_config),
             Route("/_sandbox/config", control.change_config, methods=["POST"]),
             Route("/_sandbox/reset", control.reset, methods=["POST"]),
+            *own_routes,
         ],
         exception_handlers={
             UnknownReferenceError: _answer(404),
@@ -86,7 +93,6 @@ def control_app(name: str, machinery: Machinery, book: Book) -> Starlette:
             SettingError: _answer(400),
             InvalidJsonError: _answer(400),
             FaultError: _answer(400, known_faults=faults.KNOWN),
-            FaultNotBuiltError: _answer(501, built_faults=faults.BUILT),
             HTTPException: _answer_http,
         },
     )

@@ -31,7 +31,10 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One webhook on its way: `next_try_at` is set while `state` is `waiting`, and only then."""
+    """One webhook on its way: `next_try_at` is set while `state` is `waiting`, and only then.
+
+    `own_url` is set when it does not go to the address that is configured.
+    """
 
     id: str
     reference: str | None
@@ -45,6 +48,7 @@ class Delivery:
     tries: tuple[Try, ...] = ()
     faults: tuple[str, ...] = ()
     replay_of: str | None = None
+    own_url: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Describe the delivery in the words of the control API."""

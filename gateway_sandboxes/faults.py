@@ -17,6 +17,7 @@ OPERATIONS = ("create", "lookup", "refund", "cancel", "token", "any")
 
 UNREACHABLE = "unreachable"
 SLOW_LOOKUP = "slow_lookup"
+REFUND_FAILS = "refund_fails"
 
 REQUEST_FAULTS = (
     UNREACHABLE,
@@ -35,6 +36,7 @@ OUTCOME_FAULTS = (
     "underpaid",
     "overpaid",
     "wrong_currency",
+    REFUND_FAILS,
 )
 WEBHOOK_FAULTS = (
     "webhook_drop",
@@ -45,12 +47,11 @@ WEBHOOK_FAULTS = (
     "webhook_missing_signature",
     "webhook_tampered_amount",
 )
-BUILT = REQUEST_FAULTS + OUTCOME_FAULTS + WEBHOOK_FAULTS
-NOT_BUILT = ("refund_fails",)
-KNOWN = BUILT + NOT_BUILT
+KNOWN = REQUEST_FAULTS + OUTCOME_FAULTS + WEBHOOK_FAULTS
 
 _FIELDS = frozenset({"fault", "operation", "match", "times", "probability", "seconds", "seed"})
-_MATCH_FIELDS = frozenset({"reference", "phone", "amount"})
+_MATCH_FIELDS = frozenset({"reference", "phone", "amount", "card"})
+_CARD_NUMBER = re.compile(r"[0-9]{12,19}", re.ASCII)
 _SLOW_LOOKUPS_BY_DEFAULT = 2
 
 
@@ -58,21 +59,21 @@ class FaultError(Exception):
     """A fault was described wrongly; the message says how to describe it."""
 
 
-class FaultNotBuiltError(Exception):
-    """The fault's name is reserved but this sandbox cannot do it yet."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What a request, a payment or a webhook is about; None where it has no such thing.
 
-    `amount` is in major units, `phone` in any notation, `reference` is the merchant's own.
+    `amount` is in major units, `phone` in any notation, `reference` is the merchant's own, `card`
+    is what is kept of a card's number: the first six digits and the last four. `mark` is the
+    merchant's own name for a refund, where that is another than the payment's.
     """
 
     operation: str = "any"
     reference: str | None = None
     phone: str | None = None
     amount: Decimal | None = None
+    card: str | None = None
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,8 @@ class Rule:
     """One fault as it was asked for.
 
     `times` limits how often it fires (None: without limit), `probability` makes each chance a throw
-    of dice seeded by `seed`, `seconds` is the fault's own duration where it has one.
+    of dice seeded by `seed`, `seconds` is the fault's own duration where it has one. `card` has the
+    form that it has in a `Subject`.
     """
 
     fault: str
@@ -88,6 +90,7 @@ class Rule:
     reference: str | None = None
     phone: str | None = None
     amount: Decimal | None = None
+    card: str | None = None
     times: int | None = None
     probability: float = 1.0
     seconds: float | None = None
@@ -100,15 +103,22 @@ class Rule:
         """
         if self.fault in REQUEST_FAULTS and self.operation not in ("any", subject.operation):
             return False
-        if self.reference is not None and self.reference != subject.reference:
+        if self.reference not in (None, subject.reference, subject.mark):
             return False
         if self.phone is not None and self.phone != _digits(subject.phone or ""):
+            return False
+        if self.card is not None and self.card != subject.card:
             return False
         return self.amount is None or self.amount == subject.amount
 
     def as_json(self) -> dict[str, object]:
         """Describe the rule in the words of the control API."""
-        match = {"reference": self.reference, "phone": self.phone, "amount": self.amount}
+        match = {
+            "reference": self.reference,
+            "phone": self.phone,
+            "amount": self.amount,
+            "card": self.card,
+        }
         return {
             "fault": self.fault,
             "operation": self.operation,
@@ -125,13 +135,10 @@ def parse_rule(description: Mapping[str, Any]) -> Rule:
 
     Raises:
         FaultError: an unknown fault, an unknown field or a value out of range.
-        FaultNotBuiltError: a fault that this sandbox cannot do yet.
 
     """
     fault = description.get("fault")
-    if fault in NOT_BUILT:
-        raise FaultNotBuiltError(f"the fault {fault!r} is not built yet")
-    if fault not in BUILT:
+    if fault not in KNOWN:
         raise FaultError(f"unknown fault {fault!r}")
     if unknown := sorted(description.keys() - _FIELDS):
         raise FaultError(f"unknown field {unknown[0]!r}; known: {', '.join(sorted(_FIELDS))}")
@@ -161,6 +168,11 @@ def _parse_match(match: object) -> dict[str, Any]:
         parsed["amount"] = parse_amount(match["amount"])
         if parsed["amount"] is None:
             raise FaultError("match.amount must be a number in major units")
+    if match.get("card") is not None:
+        number = _digits(str(match["card"]))
+        if not _CARD_NUMBER.fullmatch(number):
+            raise FaultError("match.card must be the number of a card")
+        parsed["card"] = number[:6] + number[-4:]
     return parsed
 
 

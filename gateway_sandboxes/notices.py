@@ -9,17 +9,22 @@ from gateway_sandboxes.json_http import dump_json, parse_json
 
 DEFAULT_HOLD_SECONDS = 30.0
 _TAMPERING_FACTOR = 10
+_AMOUNTS = ("amount", "AmountRefunded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A webhook, signed over exactly these bytes in the header named `signature_header`."""
+    """A webhook, signed over exactly these bytes in the header named `signature_header`.
+
+    `url` is where it goes; None: to the address that is configured.
+    """
 
     subject: Subject
     event: str
     body: bytes
     headers: dict[str, str]
     signature_header: str
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,7 @@ def _tamper(notice: Notice) -> Notice:
     """Multiply the amount after signing, as somebody on the way would."""
     body = parse_json(notice.body)
     holder = body["data"] if isinstance(body.get("data"), dict) else body
-    raised = (parse_amount(holder.get("amount")) or Decimal(0)) * _TAMPERING_FACTOR
-    holder["amount"] = plain(raised) if isinstance(holder.get("amount"), str) else raised
+    key = next((name for name in _AMOUNTS if name in holder), _AMOUNTS[0])
+    raised = (parse_amount(holder.get(key)) or Decimal(0)) * _TAMPERING_FACTOR
+    holder[key] = plain(raised) if isinstance(holder.get(key), str) else raised
     return replace(notice, body=dump_json(body))

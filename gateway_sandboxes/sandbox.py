@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from gateway_sandboxes.clock import Clock
 from gateway_sandboxes.control import Book, control_app
@@ -51,10 +52,14 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIn:
-    """A gateway's own half: what answers on its port, and its book for the control API."""
+    """A gateway's own half: what answers on its port, and its book for the control API.
+
+    `control_routes` are the control API's calls that only this gateway has.
+    """
 
     app: Starlette
     book: Book
+    control_routes: Sequence[Route] = ()
 
 
 class Gateway(Protocol):
@@ -142,7 +147,8 @@ class Sandbox:
         public_url = self._gateway.place.public_url or gateway_port.url
         stand_in = self._gateway.build(machinery, public_url.rstrip("/"))
         await gateway_port.open(stand_in.app)
-        await control_port.open(control_app(self._gateway.name, machinery, stand_in.book))
+        control = control_app(self._gateway.name, machinery, stand_in.book, stand_in.control_routes)
+        await control_port.open(control)
         self.gateway_url, self.control_url = gateway_port.url, control_port.url
 
 

@@ -88,7 +88,7 @@ class Outbox:
         old = self._log.get(delivery_id)
         if old is None:
             return None
-        now, url = self._clock.now(), self._policy().url
+        now, url = self._clock.now(), old.own_url or self._policy().url
         replayed = replace(
             old,
             id=self._next_id(),
@@ -114,7 +114,8 @@ class Outbox:
         return f"wh_{next(self._numbers)}"
 
     def _record(self, dispatch: Dispatch) -> Delivery:
-        now, url = self._clock.now(), self._policy().url
+        own_url = dispatch.notice.url
+        now, url = self._clock.now(), own_url or self._policy().url
         leaves = bool(dispatch.copies and url)
         delivery = Delivery(
             id=self._next_id(),
@@ -127,6 +128,7 @@ class Outbox:
             created_at=now,
             next_try_at=now + timedelta(seconds=dispatch.delay_seconds) if leaves else None,
             faults=dispatch.faults,
+            own_url=own_url,
         )
         return self._log.put(delivery.id, delivery)
 

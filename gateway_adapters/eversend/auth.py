@@ -9,10 +9,10 @@ from pydantic import SecretStr
 
 from gateway_adapters.errors import GatewayFailureError, NotCreatedError, NotSentError
 from gateway_adapters.eversend.states import is_origin_refused, refusal_words
-from gateway_adapters.gateway import detail_of
 from gateway_adapters.http import HttpBoundary, HttpCall
 from gateway_adapters.json_body import JsonObject, identifier_at, object_at
 from gateway_adapters.verdicts import GATEWAY_CONFIGURATION, GATEWAY_CREDENTIALS, HttpReply, Verdict
+from gateway_adapters.wording import detail_of
 from kit.clock import Clock
 from kit.deadlines import time_left
 from kit.errors import ServiceError

@@ -1,7 +1,8 @@
-"""Eversend's endpoints that we use, one method each (contract §5, §6)."""
+"""Eversend's endpoints that we use, one method each (contract §5, §6, §7)."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from http import HTTPStatus
 from typing import Literal
 
@@ -15,14 +16,24 @@ from gateway_adapters.eversend.auth import Credentials, TokenSource
 from gateway_adapters.eversend.states import (
     creation_failure,
     is_origin_refused,
+    payout_failure,
     refusal_words,
 )
-from gateway_adapters.gateway import detail_of
 from gateway_adapters.http import HttpBoundary, HttpCall
 from gateway_adapters.json_body import JsonObject, identifier_at, object_at, objects_at
 from gateway_adapters.verdicts import GATEWAY_CONFIGURATION, HttpReply, Verdict, failure_of_look_up
+from gateway_adapters.wording import detail_of
 
+PAGE_ROWS = 100
 _MAX_PIN_ID = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a list of transactions, as they were sent."""
+
+    rows: Sequence[JsonObject]
+    is_last: bool
 
 
 class EversendClient:
@@ -41,10 +52,8 @@ class EversendClient:
         body = {"phone": phone}
         if channel == "whatsapp":
             body["code_type"] = "whatsapp"
-        try:
-            document = await self._create("send_otp", "/collections/otp", body, "")
-        except OutcomeUnknownError as error:
-            raise NotSentError(error.code, error.detail) from error
+        call = HttpCall(operation="send_otp", method="POST", route="/collections/otp", body=body)
+        document = await self._prepare(call)
         pin_id = identifier_at(object_at(document, "data") or {}, "pinId")
         if not pin_id or len(pin_id) > _MAX_PIN_ID:
             raise NotSentError("unreadable_reply", "no pinId for the one-time password")
@@ -55,8 +64,11 @@ class EversendClient:
 
         Raises `NotSentError`, `NotCreatedError` or `OutcomeUnknownError`.
         """
-        document = await self._create("collect", path, body, reference)
-        node = _transaction_in(document)
+        call = HttpCall(
+            operation="collect", method="POST", route=path, body=body, reference=reference
+        )
+        reply = await self._authorized(call)
+        node = _transaction_in(_created(reply, creation_failure(reply)))
         if node is None or identifier_at(node, "transactionRef") not in ("", reference):
             raise OutcomeUnknownError("unreadable_reply", "a success without our transaction")
         return node
@@ -82,25 +94,68 @@ class EversendClient:
             raise OutcomeUnknownError("unreadable_reply", "a reply without a transaction")
         return node
 
-    async def search(self, reference: str) -> list[JsonObject]:
+    async def search(
+        self, reference: str, kind: Literal["collection", "payout"]
+    ) -> list[JsonObject]:
         """Return the transactions whose reference is exactly ours: `GET /transactions?search=`.
 
         Raises `NotSentError` or `OutcomeUnknownError`.
         """
-        reply = await self._get(
-            HttpCall(
-                operation="search",
-                method="GET",
-                route="/transactions",
-                query={"search": reference, "type": "collection"},
-                reference=reference,
-            )
-        )
-        data = object_at(_answer(reply), "data")
-        if data is None or not isinstance(data.get("transactions"), list):
-            raise OutcomeUnknownError("unreadable_reply", "a reply without a list")
-        rows = objects_at(data, "transactions")
+        query = {"search": reference, "type": kind, "limit": str(PAGE_ROWS)}
+        rows = objects_at(await self._list("search", query, reference), "transactions")
         return [row for row in rows if identifier_at(row, "transactionRef") == reference]
+
+    async def page(self, since: date, until: date, number: int) -> Page:
+        """Return one page of every transaction created on these days: `GET /transactions`.
+
+        `number`: from 1. Raises `NotSentError` or `OutcomeUnknownError`, the latter also for a page
+        that does not say whether another follows.
+        """
+        query = {
+            "from": since.isoformat(),
+            "to": until.isoformat(),
+            "page": str(number),
+            "limit": str(PAGE_ROWS),
+        }
+        data = await self._list("list", query, "")
+        rows = objects_at(data, "transactions")
+        listed = data["transactions"]
+        counts = [identifier_at(data, name) for name in ("page", "limit", "total")]
+        whole = all(text.isdecimal() for text in counts) and int(counts[0]) == number
+        if not whole or not isinstance(listed, list) or len(rows) != len(listed):
+            raise OutcomeUnknownError("unreadable_reply", "a page that cannot be counted")
+        _, limit, total = map(int, counts)
+        return Page(rows=rows, is_last=not rows or number * limit >= total)
+
+    async def quote(self, body: Mapping[str, object], reference: str) -> JsonObject:
+        """Return what a payout would cost, and its token: `POST /payouts/quotation`.
+
+        Nothing moves before `pay_out`, so every failure is a proof: `NotSentError` or
+        `NotCreatedError`.
+        """
+        call = HttpCall(
+            operation="quote_payout",
+            method="POST",
+            route="/payouts/quotation",
+            body=body,
+            reference=reference,
+        )
+        return object_at(await self._prepare(call), "data") or {}
+
+    async def pay_out(self, body: Mapping[str, object], reference: str) -> JsonObject:
+        """Send money and return the payout's transaction: `POST /payouts`.
+
+        Sent once, whatever happens: not even a 401 is answered with a second try, because money
+        leaves here. Raises `NotSentError`, `NotCreatedError` or `OutcomeUnknownError`.
+        """
+        call = HttpCall(
+            operation="pay_out", method="POST", route="/payouts", body=body, reference=reference
+        )
+        reply = await self._with_token(call, await self._tokens.token())
+        node = _transaction_in(_created(reply, payout_failure(reply)))
+        if node is None or identifier_at(node, "transactionRef") not in ("", reference):
+            raise OutcomeUnknownError("unreadable_reply", "a success without our payout")
+        return node
 
     async def close(self) -> None:
         """Stop what is under way and close every connection."""
@@ -116,19 +171,29 @@ class EversendClient:
                 error.code, error.detail, operator_alert=error.operator_alert
             ) from error
 
-    async def _create(
-        self, operation: str, route: str, body: Mapping[str, object], reference: str
-    ) -> JsonObject:
-        """Send a request that creates something and return its reply, or raise what it proves."""
-        reply = await self._authorized(
+    async def _list(self, operation: str, query: Mapping[str, str], reference: str) -> JsonObject:
+        """Return the `data` of a list of transactions; its rows are in there."""
+        reply = await self._get(
             HttpCall(
-                operation=operation, method="POST", route=route, body=body, reference=reference
+                operation=operation,
+                method="GET",
+                route="/transactions",
+                query=query,
+                reference=reference,
             )
         )
-        failure = creation_failure(reply)
-        if failure:
-            raise failure
-        return reply.document or {}
+        data = object_at(_answer(reply), "data")
+        if data is None or not isinstance(data.get("transactions"), list):
+            raise OutcomeUnknownError("unreadable_reply", "a reply without a list")
+        return data
+
+    async def _prepare(self, call: HttpCall) -> JsonObject:
+        """Make a call that only prepares another: failing, it proves that nothing was created."""
+        try:
+            reply = await self._authorized(call)
+            return _created(reply, creation_failure(reply))
+        except OutcomeUnknownError as error:
+            raise NotSentError(error.code, error.detail) from error
 
     async def _authorized(self, call: HttpCall) -> HttpReply:
         """Make a call with the current token, and once more with a new one after a plain 401.
@@ -137,23 +202,32 @@ class EversendClient:
         refused origin is not about the token and is not tried again.
         """
         token = await self._tokens.token()
-        reply = await self._http.exchange(self._signed(call, token))
-        if reply.status == HTTPStatus.UNAUTHORIZED and not is_origin_refused(reply):
-            self._tokens.discard(token)
-            token = await self._tokens.token()
-            reply = await self._http.exchange(self._signed(call, token))
-        if is_origin_refused(reply):
-            raise _origin_failure(reply)
+        reply = await self._with_token(call, token)
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            reply = await self._with_token(call, await self._tokens.token())
         return reply
 
-    def _signed(self, call: HttpCall, token: str) -> HttpCall:
+    async def _with_token(self, call: HttpCall, token: str) -> HttpReply:
+        """Make a call once; forget the token when it is refused."""
         headers = {"Authorization": f"Bearer {token}", **self._credentials.origin_headers()}
-        return replace(call, headers=headers)
+        reply = await self._http.exchange(replace(call, headers=headers))
+        if is_origin_refused(reply):
+            raise _origin_failure(reply)
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            self._tokens.discard(token)
+        return reply
 
 
 def _origin_failure(reply: HttpReply) -> GatewayFailureError:
     detail = detail_of(refusal_words(reply))
     return NotCreatedError(GATEWAY_CONFIGURATION, detail, operator_alert=True)
+
+
+def _created(reply: HttpReply, failure: GatewayFailureError | None) -> JsonObject:
+    """Return the body of a reply to a POST, or raise the failure that it proves."""
+    if failure:
+        raise failure
+    return reply.document or {}
 
 
 def _answer(reply: HttpReply) -> JsonObject:

@@ -1,33 +1,35 @@
-"""Eversend behind the `Gateway` contract: collections by prompt, look-up by id and reference."""
+"""Eversend behind the `Gateway` contract: collections by prompt, refunds by payout."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
 
-from gateway_adapters.errors import NotCreatedError, NotOfferedError, OutcomeUnknownError
-from gateway_adapters.eversend.auth import Credentials, TokenSource
-from gateway_adapters.eversend.client import EversendClient
-from gateway_adapters.eversend.settings import EversendSettings
-from gateway_adapters.eversend.states import read_transaction, sum_up
-from gateway_adapters.gateway import (
+from gateway_adapters.charges import (
     NOT_FOUND,
-    Abilities,
     ApprovePrompt,
-    Capability,
     Charge,
     ChargeOrder,
     ChargeQuery,
     ChargeReport,
     EnterOtp,
-    Flow,
     Method,
     OpenPage,
     Outcome,
-    require_capability,
 )
+from gateway_adapters.errors import NotCreatedError, NotOfferedError, OutcomeUnknownError
+from gateway_adapters.eversend.auth import Credentials, TokenSource
+from gateway_adapters.eversend.client import EversendClient
+from gateway_adapters.eversend.records import list_records
+from gateway_adapters.eversend.refunds import Refunds
+from gateway_adapters.eversend.settings import EversendSettings
+from gateway_adapters.eversend.states import most_hopeful, read_transaction
+from gateway_adapters.gateway import Abilities, Capability, Flow, require_capability
 from gateway_adapters.http import HttpBoundary, HttpOptions
-from gateway_adapters.json_body import JsonObject
+from gateway_adapters.json_body import JsonObject, identifier_at
+from gateway_adapters.records import Period, RecordPage, SettlementPage
+from gateway_adapters.refunds import RefundOrder, RefundQuery, RefundReport
 from kit.clock import Clock
 from kit.ids import Ids
 from kit.money import Money
@@ -48,9 +50,15 @@ class EversendGateway:
 
     def __init__(self, client: EversendClient, settings: EversendSettings, clock: Clock) -> None:
         self._client = client
+        self._refunds = Refunds(client, settings)
         self._settings = settings
         self._clock = clock
-        self._abilities = Abilities(capabilities=_capabilities(settings), can_cancel=False)
+        self._abilities = Abilities(
+            capabilities=_capabilities(settings),
+            can_cancel=False,
+            can_refund=settings.eversend_refund_strategy == "payout",
+            can_list_settlements=False,
+        )
 
     def describe(self) -> Abilities:
         """Say what Eversend can do."""
@@ -68,12 +76,16 @@ class EversendGateway:
         return self._required(charge, EnterOtp(state=pin_id))
 
     async def get_charge(self, query: ChargeQuery) -> ChargeReport:
-        """Look up by id, else by our reference; when both are given they must agree."""
+        """Look up by id, else by our reference.
+
+        The id decides what is reported, and must agree with the reference when both are given. A
+        collection that is not found by its id is sought by the reference.
+        """
         if query.gateway_transaction_id:
             node = await self._client.transaction(query.gateway_transaction_id, query.reference)
             if node is not None or not query.reference:
                 return _report(node, query.reference)
-        return await self._by_reference(query.reference)
+        return await self._by_reference(query)
 
     async def cancel_charge(self, redirect_url: str) -> Outcome:  # noqa: ARG002 - the contract's signature
         """Refuse: a prompt cannot be taken back from a phone."""
@@ -85,6 +97,22 @@ class EversendGateway:
             raise NotOfferedError("action_not_supported", "one-time passwords are switched off")
         require_capability(self._abilities, order)
         return await self._collect(order, {"pinId": state, "pin": otp})
+
+    async def create_refund(self, order: RefundOrder) -> RefundReport:
+        """Pay out to the payer's phone: Eversend has no refunds (§10)."""
+        return await self._refunds.create(order)
+
+    async def get_refund(self, query: RefundQuery) -> RefundReport:
+        """Look the payout up by its id, else by our reference."""
+        return await self._refunds.get(query)
+
+    async def list_transactions(self, period: Period) -> RecordPage:
+        """List collections as charges and payouts as refunds."""
+        return await list_records(self._client, period)
+
+    async def list_settlements(self, period: Period) -> SettlementPage:  # noqa: ARG002 - the contract's signature
+        """Refuse: money stays in wallets until the merchant moves it."""
+        raise NotOfferedError("settlements_not_supported", "Eversend has no settlements")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -108,11 +136,13 @@ class EversendGateway:
         )
         return self._required(report.charge, action)
 
-    async def _by_reference(self, reference: str) -> ChargeReport:
+    async def _by_reference(self, query: ChargeQuery) -> ChargeReport:
+        reference = query.reference
         if self._settings.eversend_lookup_by_ref == "path":
             return _report(await self._client.transaction(reference, reference), reference)
-        rows = await self._client.search(reference)
-        return sum_up([read_transaction(row) for row in rows]) if rows else NOT_FOUND
+        rows = await self._client.search(reference, "collection")
+        found = [read_transaction(row) for row in rows]
+        return _sum_up(found, query.gateway_transaction_id) if found else NOT_FOUND
 
     def _required(
         self, charge: Charge, action: OpenPage | ApprovePrompt | EnterOtp
@@ -228,7 +258,25 @@ def _report(node: JsonObject | None, reference: str) -> ChargeReport:
     """Read a transaction and require that it is ours: an id can point at another order's."""
     if node is None:
         return NOT_FOUND
+    if identifier_at(node, "type") not in ("", "collection"):
+        raise OutcomeUnknownError("reference_mismatch", "the transaction is no collection")
     report = read_transaction(node)
     if reference and report.charge and report.charge.reference != reference:
         raise OutcomeUnknownError("reference_mismatch", "the transaction has another reference")
     return report
+
+
+def _sum_up(found: Sequence[ChargeReport], transaction_id: str) -> ChargeReport:
+    """Return what the transactions under one reference mean, and the others that took money.
+
+    `found`: at least one. `transaction_id`: the one that was asked for, if any.
+    """
+    asked = [report for report in found if transaction_id and _id_of(report) == transaction_id]
+    reported = most_hopeful(asked or found)
+    paid = (report for report in found if report.outcome is Outcome.SUCCEEDED)
+    further = (_id_of(report) for report in paid if report is not reported)
+    return replace(reported, further_transaction_ids=tuple(filter(None, further)))
+
+
+def _id_of(report: ChargeReport) -> str:
+    return report.charge.gateway_transaction_id if report.charge else ""

@@ -20,6 +20,6 @@ REGISTRATION = Registration(
     name="eversend",
     settings=EversendSettings,
     builder="gateway_adapters.eversend.gateway:build",
-    callback_secret="EVERSEND_WEBHOOK_SECRET",  # noqa: S106 - the name of a variable
+    callback_secrets=("EVERSEND_WEBHOOK_SECRET",),
     load_verifier=load_verifier,
 )

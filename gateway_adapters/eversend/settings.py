@@ -51,6 +51,15 @@ def _names(value: object) -> object:
     return value
 
 
+def _first_and_last(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    first, _, last = value.strip().partition(" ")
+    if not last.strip():
+        raise ValueError('must be a first and a last name, as in "Valued Customer"')
+    return first, last.strip()
+
+
 def _path(value: str) -> str:
     if not _PATH.fullmatch(value):
         raise ValueError('must be a path such as "/collections/card"')
@@ -62,7 +71,10 @@ class EversendSettings(AdapterSettings):
 
     `eversend_token_ttl_fallback_seconds`: how long a token is kept when its reply names no expiry.
     `eversend_timeout_seconds`: limit of one call. The `eversend_card_*` settings describe a private
-    card contract; Eversend documents none (contract §9).
+    card contract; Eversend documents none (contract §9). `eversend_refund_strategy`: "payout", or
+    how an operator gives money back instead. `eversend_refund_max_fee_percent`: how much of what
+    the payer gets back a payout may cost on top. `eversend_payout_default_names`: first and last
+    name for payers whose own is not known.
     """
 
     eversend_listen: Address = "127.0.0.1:50052"
@@ -85,6 +97,11 @@ class EversendSettings(AdapterSettings):
     eversend_card_link_fields: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_names), Field(min_length=1)
     ] = ("checkoutUrl", "redirectUrl", "paymentUrl")
+    eversend_refund_strategy: Literal["payout", "disabled", "manual"] = "payout"
+    eversend_refund_max_fee_percent: Annotated[int, Field(ge=0, le=1000)] = 50
+    eversend_payout_default_names: Annotated[
+        tuple[str, str], NoDecode, BeforeValidator(_first_and_last)
+    ] = ("Valued", "Customer")
     eversend_timeout_seconds: Seconds = 30.0
 
     @property

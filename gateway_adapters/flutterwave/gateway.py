@@ -1,29 +1,37 @@
 """Flutterwave behind the `Gateway` contract: hosted checkout, verification, closing the page."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from gateway_adapters.errors import NotCreatedError, NotOfferedError, OutcomeUnknownError
-from gateway_adapters.flutterwave.auth import KeyAuth
-from gateway_adapters.flutterwave.client import FlutterwaveClient
-from gateway_adapters.flutterwave.settings import FlutterwaveSettings
-from gateway_adapters.flutterwave.states import read_transaction, sum_up
-from gateway_adapters.gateway import (
+from gateway_adapters.charges import (
     NOT_FOUND,
-    Abilities,
-    Capability,
     Charge,
     ChargeOrder,
     ChargeQuery,
     ChargeReport,
-    Flow,
     Method,
     OpenPage,
     Outcome,
-    plain_decimal,
-    require_capability,
 )
+from gateway_adapters.errors import (
+    NotCreatedError,
+    NotOfferedError,
+    NotSentError,
+    OutcomeUnknownError,
+)
+from gateway_adapters.flutterwave.auth import KeyAuth
+from gateway_adapters.flutterwave.client import FlutterwaveClient
+from gateway_adapters.flutterwave.feed import Feed
+from gateway_adapters.flutterwave.refunds import Refunds
+from gateway_adapters.flutterwave.settings import FlutterwaveSettings
+from gateway_adapters.flutterwave.settlements import Settlements
+from gateway_adapters.flutterwave.states import outcome_of, read_transaction, sum_up
+from gateway_adapters.gateway import Abilities, Capability, Flow, require_capability
 from gateway_adapters.http import HttpBoundary, HttpOptions
 from gateway_adapters.json_body import JsonObject, identifier_at
+from gateway_adapters.records import Period, RecordPage, SettlementPage
+from gateway_adapters.refunds import RefundOrder, RefundQuery, RefundReport
+from gateway_adapters.wording import plain_decimal
 from kit.clock import Clock
 from kit.ids import Ids
 
@@ -87,10 +95,18 @@ class FlutterwaveGateway:
         self._client = client
         self._settings = settings
         self._clock = clock
+        self._refunds = Refunds(client)
+        self._feed = Feed(client)
+        self._settlements = Settlements(client)
 
     def describe(self) -> Abilities:
         """Say what Flutterwave can do."""
-        return Abilities(capabilities=_CAPABILITIES, can_cancel=True)
+        return Abilities(
+            capabilities=_CAPABILITIES,
+            can_cancel=True,
+            can_refund=True,
+            can_list_settlements=True,
+        )
 
     async def create_charge(self, order: ChargeOrder) -> ChargeReport:
         """Create a hosted page; there is no transaction before the payer tries (contract A3.1)."""
@@ -112,15 +128,12 @@ class FlutterwaveGateway:
         """Verify by id when one is given, then by our reference unless that was a success.
 
         A payer can try several times under one reference (contract A3.4): a failed try found by id
-        says nothing about the others.
+        says nothing about the others. Nor does a success: the others are asked about too.
         """
-        reference, transaction_id = query.reference, query.gateway_transaction_id
-        found = NOT_FOUND
-        if transaction_id:
-            found = await self._verified(transaction_id, reference)
-            if found.outcome is Outcome.SUCCEEDED or not reference:
-                return found
-        return await self._by_reference(reference)
+        found = await self._found(query)
+        if found.outcome is not Outcome.SUCCEEDED or found.charge is None:
+            return found
+        return replace(found, further_transaction_ids=await self._further(found.charge))
 
     async def cancel_charge(self, redirect_url: str) -> Outcome:
         """Disable the hosted link (contract A3.1)."""
@@ -132,9 +145,51 @@ class FlutterwaveGateway:
         """Refuse: the hosted page asks for one-time passwords itself."""
         raise NotOfferedError("action_not_supported", "the hosted page asks the payer itself")
 
+    async def create_refund(self, order: RefundOrder) -> RefundReport:
+        """Ask for a refund (contract A4)."""
+        return await self._refunds.create(order)
+
+    async def get_refund(self, query: RefundQuery) -> RefundReport:
+        """Look a refund up by its id, or by our reference in its comments (contract A4)."""
+        return await self._refunds.get(query)
+
+    async def list_transactions(self, period: Period) -> RecordPage:
+        """List transactions, then refunds, then chargebacks (contract A4, A9, A10)."""
+        return await self._feed.page(period)
+
+    async def list_settlements(self, period: Period) -> SettlementPage:
+        """List settlements with their transactions (contract A11)."""
+        return await self._settlements.page(period)
+
     async def close(self) -> None:
         """Close every connection."""
         await self._client.close()
+
+    async def _found(self, query: ChargeQuery) -> ChargeReport:
+        reference, transaction_id = query.reference, query.gateway_transaction_id
+        if transaction_id:
+            found = await self._verified(transaction_id, reference)
+            if found.outcome is Outcome.SUCCEEDED or not reference:
+                return found
+        return await self._by_reference(reference)
+
+    async def _further(self, paid: Charge) -> tuple[str, ...]:
+        """Return the other successes under a reference; none when nobody can be asked.
+
+        Whatever goes wrong here must not turn the success into a failure. The log has it.
+        """
+        if not paid.reference:
+            return ()
+        try:
+            rows = await self._client.list_by_reference(paid.reference)
+        except (NotSentError, OutcomeUnknownError):
+            return ()
+        successful = {
+            identifier_at(row, "id")
+            for row in rows
+            if outcome_of(identifier_at(row, "status")) is Outcome.SUCCEEDED
+        }
+        return tuple(sorted(successful - {"", paid.gateway_transaction_id}, key=_age))
 
     async def _by_reference(self, reference: str) -> ChargeReport:
         """Ask about a reference, and look at every try under it unless one is a success.

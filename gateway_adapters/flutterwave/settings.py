@@ -1,8 +1,8 @@
 """Flutterwave's settings, one class for each of the two processes that need some."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
 from gateway_adapters.settings import (
     AdapterSettings,
@@ -10,6 +10,7 @@ from gateway_adapters.settings import (
     EndpointUrl,
     ProxyUrl,
     SigningSecrets,
+    split_secrets,
 )
 from kit.settings import Address, Seconds
 
@@ -57,6 +58,25 @@ class FlutterwaveSettings(AdapterSettings):
 
 
 class FlutterwaveCallbackSettings(CallbackSettings):
-    """The webhook receiver. `flutterwave_webhook_secret`: secret hashes, comma separated."""
+    """The webhook receiver; a version of the API without a secret is not accepted.
 
-    flutterwave_webhook_secret: SigningSecrets
+    `flutterwave_webhook_secret`: secret hashes of v3, comma separated.
+    `flutterwave_v4_webhook_secret`: keys of v4's signatures, comma separated.
+    `flutterwave_v4_webhook_signature_mode`: "plain" where an account turns out to send v4's secret
+    itself, as some of Flutterwave's samples do (contract B7).
+    """
+
+    flutterwave_webhook_secret: SigningSecrets | None = None
+    flutterwave_v4_webhook_secret: SigningSecrets | None = None
+    flutterwave_v4_webhook_signature_mode: Literal["hmac-sha256", "plain"] = "hmac-sha256"
+
+    @model_validator(mode="after")
+    def _versions_share_no_secret(self) -> Self:
+        """Refuse v3's secret as v4's key: v3 gives its secret away with every callback."""
+        v3 = split_secrets(self.flutterwave_webhook_secret)
+        v4 = split_secrets(self.flutterwave_v4_webhook_secret)
+        if set(v3) & set(v4):
+            raise ValueError(
+                "FLUTTERWAVE_V4_WEBHOOK_SECRET must not be among FLUTTERWAVE_WEBHOOK_SECRET"
+            )
+        return self

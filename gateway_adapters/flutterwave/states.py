@@ -2,17 +2,8 @@
 
 from collections.abc import Sequence
 
-from gateway_adapters.errors import GatewayFailureError, OutcomeUnknownError
-from gateway_adapters.gateway import (
-    Charge,
-    ChargeReport,
-    Failure,
-    Outcome,
-    code_for,
-    detail_of,
-    exact_money,
-    outcome_for,
-)
+from gateway_adapters.charges import Charge, ChargeReport, Failure, Outcome
+from gateway_adapters.errors import GatewayFailureError, NotCreatedError, OutcomeUnknownError
 from gateway_adapters.json_body import JsonObject, amount_at, identifier_at
 from gateway_adapters.verdicts import (
     DUPLICATE_REFERENCE,
@@ -22,6 +13,7 @@ from gateway_adapters.verdicts import (
     failure_of_creation,
     refusal,
 )
+from gateway_adapters.wording import code_for, detail_of, exact_money, outcome_for
 
 # Contract A3.7. Only the documented word is a success; the legacy "success" is left to the
 # warning below, because a wrong success gives something away and a wrong pending is asked again.
@@ -54,6 +46,19 @@ _DECLINES = (
     ("do not hono", "card_declined"),
     ("avs", "card_declined"),
     ("invalid transaction", "card_declined"),
+)
+
+_ALREADY_REFUNDED = "already_refunded"
+_WALLET_TOO_POOR = "wallet_balance_too_low"
+
+# What a refund is refused for (contract A4: its wording is not established).
+_REFUND_REFUSALS = (
+    ("already been refunded", _ALREADY_REFUNDED),
+    ("already refunded", _ALREADY_REFUNDED),
+    ("balance", _WALLET_TOO_POOR),
+    ("merchant", GATEWAY_CONFIGURATION),
+    ("not enabled", GATEWAY_CONFIGURATION),
+    ("amount", "amount_not_supported"),
 )
 
 _REFUSALS = (
@@ -109,27 +114,46 @@ def creation_failure(reply: HttpReply) -> GatewayFailureError | None:
     return OutcomeUnknownError("unreadable_reply", "a 2xx that is neither success nor error")
 
 
+def refund_failure(reply: HttpReply) -> GatewayFailureError | None:
+    """Return what a reply to creating a refund proves went wrong, or None.
+
+    Unlike a hosted link, a refund moves money: an error envelope under HTTP 200 proves nothing.
+    """
+    words = error_words(reply)
+    if reply.verdict is not Verdict.ANSWERED:
+        failure = failure_of_creation(reply, words, _refund_refusal_code)
+        if isinstance(failure, NotCreatedError) and failure.code == _WALLET_TOO_POOR:
+            return NotCreatedError(failure.code, failure.detail, operator_alert=True)
+        return failure
+    if is_success(reply):
+        return None
+    return OutcomeUnknownError("unreadable_reply", detail_of(words) or "a 2xx without success")
+
+
 def read_transaction(row: JsonObject) -> ChargeReport:
     """Read one transaction, which is one try of the payer (contract A3.4, A3.5).
 
     The amount is what was asked for (`amount`), not what the payer paid with the fee on top. A fee
     with more decimals than its currency has is left out: nothing is rounded. Raises
-    `OutcomeUnknownError` when a success has no exact amount.
+    `OutcomeUnknownError` when a success has no exact amount or no identifier.
     """
     status = identifier_at(row, "status")
     outcome = outcome_of(status)
     currency = identifier_at(row, "currency")
     amount = exact_money(currency, amount_at(row, "amount"))
-    if outcome is Outcome.SUCCEEDED and amount is None:
+    transaction_id = identifier_at(row, "id")
+    if outcome is Outcome.SUCCEEDED and (amount is None or not transaction_id):
+        # Without its own name, the same money could be counted twice.
+        missing = "an exact amount" if amount is None else "an identifier"
         raise OutcomeUnknownError(
-            "unreadable_reply", "a successful charge without an exact amount", operator_alert=True
+            "unreadable_reply", f"a successful charge without {missing}", operator_alert=True
         )
     words = row.get("processor_response")
     return ChargeReport(
         outcome=outcome,
         charge=Charge(
             reference=identifier_at(row, "tx_ref"),
-            gateway_transaction_id=identifier_at(row, "id"),
+            gateway_transaction_id=transaction_id,
             amount=amount,
             fee=exact_money(currency, amount_at(row, "app_fee")),
             failure=_failure(words) if outcome is Outcome.FAILED else None,
@@ -158,6 +182,10 @@ def sum_up(tries: Sequence[ChargeReport], max_tries: int) -> ChargeReport:
 def _failure(words: object) -> Failure:
     text = words if isinstance(words, str) else ""
     return Failure(code=decline_code(text), detail=detail_of(text))
+
+
+def _refund_refusal_code(words: str) -> str:
+    return code_for(words, _REFUND_REFUSALS, "invalid_request")
 
 
 def _refusal_code(words: str) -> str:

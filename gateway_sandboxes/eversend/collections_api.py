@@ -1,17 +1,13 @@
 """Collections: fees, one-time passwords, mobile money, and the assumed card (sections 5 and 9)."""
 
-import secrets
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway_sandboxes.amounts import parse_amount, plain
+from gateway_sandboxes.eversend.account import Account
 from gateway_sandboxes.eversend.bodies import created
 from gateway_sandboxes.eversend.corridors import LIMITS, fee
-from gateway_sandboxes.eversend.ledger import Ledger
+from gateway_sandboxes.eversend.creation_reply import creation_reply
 from gateway_sandboxes.eversend.order_reader import (
     read_amount,
     read_card_order,
@@ -21,27 +17,23 @@ from gateway_sandboxes.eversend.order_reader import (
     read_text,
     reject_unknown,
 )
-from gateway_sandboxes.eversend.outcomes import selected_outcome
-from gateway_sandboxes.eversend.records import OneTimePassword, Order, Transaction
+from gateway_sandboxes.eversend.records import Order, Transaction
 from gateway_sandboxes.eversend.replies import SERVER_ERROR, RefusedError, success
-from gateway_sandboxes.fault_gate import CutConnection
 from gateway_sandboxes.faults import Subject
 from gateway_sandboxes.machinery import Machinery
-from gateway_sandboxes.store import Collection
 
 CHECKOUT_PATH = "/checkout"
-RIGHT_PIN = "123456"
-_PIN_LIFETIME = timedelta(minutes=10)
 
 
 class CollectionsApi:
     """The endpoints that ask payers for money."""
 
-    def __init__(self, ledger: Ledger, machinery: Machinery, public_url: str) -> None:
-        self._ledger = ledger
+    def __init__(self, account: Account, machinery: Machinery, public_url: str) -> None:
+        self._ledger = account.ledger
+        self._wallets = account.wallets
+        self._passwords = account.passwords
         self._machinery = machinery
         self._public_url = public_url
-        self._passwords = Collection(machinery.store, "passwords", OneTimePassword)
 
     async def fees(self, request: Request) -> Response:
         """Quote a collection; every value is a string."""
@@ -53,7 +45,7 @@ class CollectionsApi:
         if currency not in LIMITS:
             raise RefusedError(f"Collections in {currency} are not supported at the moment")
         amount = read_amount(payload, currency)
-        limits, balance = LIMITS[currency], self._ledger.balance(currency)
+        limits, balance = LIMITS[currency], self._wallets.balance(currency)
         charges = fee(amount, currency)
         return success(
             {
@@ -76,13 +68,7 @@ class CollectionsApi:
         if "type" in payload:
             raise RefusedError(SERVER_ERROR, 500)
         reject_unknown(payload, ("phone", "code_type"))
-        password = OneTimePassword(
-            pin_id=f"VE{secrets.token_hex(16)}",
-            phone=read_phone(payload),
-            expires_at=self._machinery.clock.now() + _PIN_LIFETIME,
-        )
-        self._passwords.put(password.pin_id, password)
-        return success({"pinId": password.pin_id})
+        return success({"pinId": self._passwords.send(read_phone(payload)).pin_id})
 
     async def momo(self, request: Request) -> Response:
         """Ask a phone for money."""
@@ -92,9 +78,14 @@ class CollectionsApi:
         if (existing := self._existing(order)) is not None:
             return success(created(existing))
         if behaviour.require_otp or "otp" in payload:
-            self._use_password(payload.get("otp"), order)
+            self._passwords.use_up(payload.get("otp"), order.phone)
         transaction = self._ledger.create(order)
-        return await self._momo_reply(transaction)
+
+        async def settle() -> None:
+            self._ledger.succeed(transaction)
+            await self._machinery.outbox.wait_for_tries(transaction.reference)
+
+        return await creation_reply(order.phone, created(transaction), settle)
 
     async def card(self, request: Request) -> Response:
         """Offer a card page, where that assumption is switched on."""
@@ -117,18 +108,6 @@ class CollectionsApi:
             amount=parse_amount(payload.get("amount")),
         )
 
-    async def _momo_reply(self, transaction: Transaction) -> Response:
-        outcome = selected_outcome(transaction.order.phone)
-        reply = outcome.reply if outcome else "normal"
-        if reply == "server_error":
-            raise RefusedError(SERVER_ERROR, 500)
-        if reply == "cut":
-            return CutConnection()
-        if reply == "after_webhook":
-            self._ledger.succeed(transaction)
-            await self._machinery.outbox.wait_for_tries(transaction.reference)
-        return success(created(transaction))
-
     def _existing(self, order: Order) -> Transaction | None:
         """Return what a repeated reference is answered with; None when it makes a new one."""
         mode = self._machinery.behaviour.current.duplicate_ref
@@ -138,17 +117,3 @@ class CollectionsApi:
         if existing and mode == "reject":
             raise RefusedError("transactionRef already exists")
         return existing[0] if existing else None
-
-    def _use_password(self, otp: Any, order: Order) -> None:
-        if not isinstance(otp, dict):
-            raise RefusedError("OTP is required")
-        password = self._passwords.get(str(otp.get("pinId")))
-        if (
-            password is None
-            or password.used
-            or password.phone != order.phone
-            or password.expires_at <= self._machinery.clock.now()
-            or otp.get("pin") != RIGHT_PIN
-        ):
-            raise RefusedError("Invalid or expired OTP")
-        self._passwords.put(password.pin_id, replace(password, used=True))

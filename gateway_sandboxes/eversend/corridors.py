@@ -1,7 +1,7 @@
-"""Where money can be collected: countries, currencies, limits, fees and wallets (section 7.8)."""
+"""Where money comes from and goes to: countries, limits, fees, rates and wallets (section 7.8)."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from gateway_sandboxes.amounts import rounded
 
@@ -21,6 +21,9 @@ COUNTRY_WITH_REDIRECT = "GH"
 
 # The ratio of the documented sample: 300 on 20,000 UGX (section 5.1).
 _FEE_PERCENT = Decimal("1.5")
+
+# The ratio of the documented sample: 500 on 10,000 UGX (section 7.1).
+_PAYOUT_FEE_PERCENT = Decimal(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,37 @@ OPENING_WALLETS = {
 }
 MAIN_WALLET = "UGX"
 
+# What one US dollar buys; ours.
+_PER_DOLLAR = {
+    "UGX": Decimal(3665),
+    "KES": Decimal("129.2"),
+    "GHS": Decimal("12.4"),
+    "RWF": Decimal(1440),
+    "XAF": Decimal(601),
+    "XOF": Decimal(601),
+    "TZS": Decimal(2630),
+    "NGN": Decimal("1530.25"),
+    "USD": Decimal(1),
+}
+_RATE_DIGITS = Context(prec=6)
+
 
 def fee(amount: Decimal, currency: str) -> Decimal:
     """Return the charge for a collection in major units."""
     return rounded(amount * _FEE_PERCENT / 100, currency)
+
+
+def payout_fee(amount: Decimal, currency: str) -> Decimal:
+    """Return the charge for a payout in major units of the wallet's currency."""
+    return rounded(amount * _PAYOUT_FEE_PERCENT / 100, currency)
+
+
+def exchange_rate(source: str, destination: str) -> Decimal:
+    """Return what one unit of the source currency buys of the destination's."""
+    return _RATE_DIGITS.divide(_PER_DOLLAR[destination], _PER_DOLLAR[source])
+
+
+def home_of(currency: str) -> str:
+    """Return the first country that a wallet's currency belongs to."""
+    homes = (country for country, its in CURRENCY_OF.items() if its == currency)
+    return next(homes, currency[:2])

@@ -1,24 +1,23 @@
-"""The gateway's truth: transactions and wallets, and every move they can make."""
+"""Collections, and every move they can make."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Literal
 
 from gateway_sandboxes.amounts import rounded
-from gateway_sandboxes.eversend.corridors import OPENING_WALLETS, fee
+from gateway_sandboxes.eversend.corridors import fee
 from gateway_sandboxes.eversend.outcomes import NOT_APPROVED, Event, Outcome, selected_outcome
-from gateway_sandboxes.eversend.records import Order, Planned, Transaction, Wallet
+from gateway_sandboxes.eversend.records import Order, Planned, Row, Transaction
 from gateway_sandboxes.eversend.settings import Behaviour
+from gateway_sandboxes.eversend.wallets import Wallets
 from gateway_sandboxes.faults import Rule, Subject
 from gateway_sandboxes.machinery import Machinery
 from gateway_sandboxes.serials import Serial
 from gateway_sandboxes.store import Collection
 
 PROMPT_SECONDS = 900.0
-_IDS_SINCE = 1_704_067_200  # 2024-01-01: database ids are shorter than the public ones
 _LATE_SECONDS = 60.0
 _SECOND_SECONDS = 5.0
 _OTHER_CURRENCY = {"USD": "UGX"}
@@ -27,18 +26,20 @@ Announce = Callable[[Transaction], None]
 
 
 class Ledger:
-    """Transactions by id; everything is written before anybody is told.
+    """Collections by id; everything is written before anybody is told.
 
-    `announce` hears of every decision.
+    `ids` numbers the rows of all kinds, `announce` hears of every decision.
     """
 
-    def __init__(self, machinery: Machinery, announce: Announce) -> None:
+    def __init__(
+        self, machinery: Machinery, wallets: Wallets, ids: Serial, announce: Announce
+    ) -> None:
         self._machinery = machinery
+        self._wallets = wallets
+        self._ids = ids
         self._announce = announce
-        self._ids = Serial(100, _IDS_SINCE)
         self._milliseconds = Serial(1000)
         self._transactions = Collection(machinery.store, "transactions", Transaction)
-        self._wallets = Collection(machinery.store, "wallets", Wallet)
         self._ids_by_ref: dict[str, list[str]] = {}
         self._ids_by_phone: dict[str, list[str]] = {}
         for transaction in self._transactions.values():
@@ -46,10 +47,6 @@ class Ledger:
             self._set_timers(transaction)
 
     # --- reading -----------------------------------------------------------------------------
-
-    def references(self) -> list[str]:
-        """Return every reference, oldest first."""
-        return list(self._ids_by_ref)
 
     def transaction(self, transaction_id: str) -> Transaction | None:
         """Return the transaction with this id."""
@@ -70,11 +67,6 @@ class Ledger:
     def phones(self) -> list[str]:
         """Return every phone that was ever asked."""
         return list(self._ids_by_phone)
-
-    def balance(self, currency: str) -> Decimal:
-        """Return a wallet's balance in major units."""
-        wallet = self._wallets.get(currency)
-        return wallet.amount if wallet else OPENING_WALLETS[currency][1]
 
     # --- moves -------------------------------------------------------------------------------
 
@@ -111,21 +103,19 @@ class Ledger:
     def succeed(self, transaction: Transaction) -> Transaction:
         """Take the payer's money: credit the wallet, fill in the fee, tell the merchant."""
         transaction = self._misled(transaction)
-        before = self.balance(transaction.currency)
-        after = before + transaction.amount
-        transaction = replace(
-            transaction,
-            status="successful",
-            reason=None,
-            fees=fee(transaction.amount, transaction.currency),
-            balance_before=before,
-            balance_after=after,
-            updated_at=self._machinery.clock.now(),
-        )
         with self._machinery.store.together():
-            wallet = Wallet(currency=transaction.currency, amount=after)
-            self._wallets.put(transaction.currency, wallet)
-            self._put(transaction)
+            before, after = self._wallets.add(transaction.currency, transaction.amount)
+            transaction = self._put(
+                replace(
+                    transaction,
+                    status="successful",
+                    reason=None,
+                    fees=fee(transaction.amount, transaction.currency),
+                    balance_before=before,
+                    balance_after=after,
+                    updated_at=self._machinery.clock.now(),
+                )
+            )
         if len(self.under_reference(transaction.reference)) == 1 and (
             rule := self._fault("second_success", transaction)
         ):
@@ -244,11 +234,8 @@ class Ledger:
         return self._machinery.faults.take((name,), subject_of(transaction))
 
 
-def subject_of(transaction: Transaction, operation: str = "any") -> Subject:
-    """Return what faults match a transaction by."""
+def subject_of(row: Row, operation: str = "any") -> Subject:
+    """Return what faults match a row by."""
     return Subject(
-        operation=operation,
-        reference=transaction.reference,
-        phone=transaction.order.phone,
-        amount=transaction.order.amount,
+        operation=operation, reference=row.reference, phone=row.phone, amount=row.asked_amount
     )

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway_sandboxes.amounts import plain
+from gateway_sandboxes.eversend.account import Account
 from gateway_sandboxes.eversend.bodies import looked_up, wallet
 from gateway_sandboxes.eversend.corridors import OPENING_WALLETS
-from gateway_sandboxes.eversend.ledger import Ledger, subject_of
-from gateway_sandboxes.eversend.records import Transaction, Wallet
+from gateway_sandboxes.eversend.ledger import subject_of
+from gateway_sandboxes.eversend.records import Payout, Row, Wallet
 from gateway_sandboxes.eversend.replies import RefusedError, success
 from gateway_sandboxes.faults import LookupStage, Subject
 from gateway_sandboxes.machinery import Machinery
@@ -20,14 +22,15 @@ _RANGES = {"day": 1, "week": 7, "month": 31, "year": 366}
 _LARGEST_PAGE = 100
 _MOST_DIGITS = 6
 
-Condition = Callable[[Transaction], bool]
+Condition = Callable[[Row], bool]
 
 
 class LookupsApi:
-    """The endpoints that tell what became of collections, and what the wallets hold."""
+    """The endpoints that tell what became of money, and what the wallets hold."""
 
-    def __init__(self, ledger: Ledger, machinery: Machinery) -> None:
-        self._ledger = ledger
+    def __init__(self, account: Account, machinery: Machinery) -> None:
+        self._statement = account.statement
+        self._balances = account.wallets
         self._machinery = machinery
 
     async def wallets(self, _: Request) -> Response:
@@ -44,27 +47,26 @@ class LookupsApi:
     async def transaction(self, request: Request) -> Response:
         """Return one transaction, in the shape that the settings say now."""
         stage: LookupStage = request.state.lookup_stage
-        transaction = self._ledger.transaction(request.path_params["id"])
-        if transaction is None or stage is LookupStage.NOT_FOUND:
+        row = self._statement.row(request.path_params["id"])
+        if row is None or stage is LookupStage.NOT_FOUND:
             raise RefusedError("Transaction not found", 404)
-        body = looked_up(_as_seen(transaction, stage))
+        body = looked_up(_as_seen(row, stage))
         as_list = self._machinery.behaviour.current.lookup_shape == "list"
         return success({"transactions": [body]} if as_list else body)
 
     async def transactions(self, request: Request) -> Response:
         """Search, filter and page, newest first."""
         stage: LookupStage = request.state.lookup_stage
-        known = [] if stage is LookupStage.NOT_FOUND else self._ledger.transactions()
+        known = [] if stage is LookupStage.NOT_FOUND else self._statement.rows()
         conditions = self._conditions(request)
-        seen = (_as_seen(transaction, stage) for transaction in reversed(known))
+        seen = (_as_seen(row, stage) for row in reversed(known))
         rows = [row for row in seen if all(condition(row) for condition in conditions)]
         page = _whole(request, "page", 1)
         limit = min(_whole(request, "limit", 10), _LARGEST_PAGE)
-        collected = sum(row.amount for row in rows if row.status == "successful")
         return success(
             {
-                "total_payouts": "0",
-                "total_collections": plain(collected) if collected else "0",
+                "total_payouts": _total(rows, "payout"),
+                "total_collections": _total(rows, "collection"),
                 "balance": 0,
                 "transactions": [looked_up(row) for row in rows[(page - 1) * limit : page * limit]],
                 "total": len(rows),
@@ -86,14 +88,14 @@ class LookupsApi:
         return Subject(operation="other")
 
     def _subject(self, sought: str) -> Subject:
-        found = self._ledger.transaction(sought)
-        found = found or next(iter(self._ledger.under_reference(sought)), None)
+        found = self._statement.row(sought)
+        found = found or next(iter(self._statement.under_reference(sought)), None)
         if found is None:
             return Subject(operation="lookup", reference=sought or None)
         return subject_of(found, "lookup")
 
     def _wallet(self, currency: str) -> Wallet:
-        return Wallet(currency=currency, amount=self._ledger.balance(currency))
+        return Wallet(currency=currency, amount=self._balances.balance(currency))
 
     def _conditions(self, request: Request) -> list[Condition]:
         wanted = request.query_params
@@ -103,7 +105,7 @@ class LookupsApi:
                 lambda row: search in row.transaction_id.lower() or search in row.reference.lower()
             )
         if kind := wanted.get("type"):
-            conditions.append(lambda _: kind == "collection")
+            conditions.append(lambda row: row.kind == kind)
         if currency := wanted.get("currency"):
             conditions.append(lambda row: row.currency == currency)
         if status := wanted.get("status"):
@@ -123,12 +125,20 @@ class LookupsApi:
         return since, until
 
 
-def _as_seen(transaction: Transaction, stage: LookupStage) -> Transaction:
-    """Return the transaction as a look-up that lags behind shows it."""
+def _total(rows: list[Row], kind: str) -> str:
+    """Return what succeeded among the rows of a kind, whatever the currencies."""
+    amounts = (row.amount for row in rows if row.kind == kind and row.status == "successful")
+    return plain(sum(amounts, Decimal(0)))
+
+
+def _as_seen(row: Row, stage: LookupStage) -> Row:
+    """Return the row as a look-up that lags behind shows it."""
     if stage is LookupStage.TRUTH:
-        return transaction
+        return row
+    if isinstance(row, Payout):
+        return replace(row, status="pending", reason=None)
     return replace(
-        transaction,
+        row,
         status="pending",
         reason=None,
         fees=None,

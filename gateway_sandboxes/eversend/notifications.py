@@ -5,7 +5,7 @@ import hmac
 
 from gateway_sandboxes.eversend.bodies import flat_webhook, nested_webhook
 from gateway_sandboxes.eversend.ledger import subject_of
-from gateway_sandboxes.eversend.records import Transaction
+from gateway_sandboxes.eversend.records import Row
 from gateway_sandboxes.eversend.settings import Behaviour
 from gateway_sandboxes.json_http import dump_json
 from gateway_sandboxes.notices import Dispatch, Notice
@@ -24,13 +24,13 @@ def delivery_policy(behaviour: Behaviour) -> Policy:
     )
 
 
-def announce(transaction: Transaction, outbox: Outbox, behaviour: Behaviour) -> None:
-    """Tell the merchant about a decision, as often as the transaction's fate says."""
+def announce(row: Row, outbox: Outbox, behaviour: Behaviour) -> None:
+    """Tell the merchant about a decision, as often as the row's fate says."""
     nested = behaviour.webhook_shape == "nested"
-    content = nested_webhook(transaction) if nested else flat_webhook(transaction)
+    content = nested_webhook(row) if nested else flat_webhook(row)
     body = dump_json(content)
     notice = Notice(
-        subject=subject_of(transaction),
+        subject=subject_of(row),
         event=str(content["type"] if nested else content["eventType"]),
         body=body,
         headers={
@@ -39,7 +39,7 @@ def announce(transaction: Transaction, outbox: Outbox, behaviour: Behaviour) -> 
         },
         signature_header=SIGNATURE_HEADER,
     )
-    outbox.send(Dispatch(notice=notice, copies=transaction.webhook_copies))
+    outbox.send(Dispatch(notice=notice, copies=row.webhook_copies))
 
 
 def signature(body: bytes, behaviour: Behaviour) -> str:

@@ -59,9 +59,9 @@ def reject_unknown(payload: dict[str, Any], known: Names[str]) -> None:
         raise RefusedError(f'"{unknown[0]}" is not allowed')
 
 
-def read_phone(payload: dict[str, Any]) -> str:
+def read_phone(payload: dict[str, Any], name: str = "phone") -> str:
     """Read a phone number in international notation."""
-    phone = read_text(payload, "phone")
+    phone = read_text(payload, name)
     if not _PHONE.fullmatch(phone):
         raise RefusedError("phone number must be a valid international format")
     return phone
@@ -108,7 +108,7 @@ def _read_order(payload: dict[str, Any], behaviour: Behaviour, phone: str | None
     if country == COUNTRY_WITH_REDIRECT and redirect_url is None:
         raise RefusedError('"redirectUrl" is required')
     return Order(
-        transaction_ref=_reference(payload),
+        transaction_ref=read_reference(payload),
         phone=phone,
         country=country,
         currency=currency,
@@ -118,7 +118,8 @@ def _read_order(payload: dict[str, Any], behaviour: Behaviour, phone: str | None
     )
 
 
-def _reference(payload: dict[str, Any]) -> str | None:
+def read_reference(payload: dict[str, Any]) -> str | None:
+    """Read the merchant's own reference, if there is one."""
     if "transactionRef" not in payload:
         return None
     reference = read_text(payload, "transactionRef")

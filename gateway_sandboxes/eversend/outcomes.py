@@ -1,10 +1,11 @@
-"""What becomes of a collection by itself, chosen by the phone's last four digits (section 13)."""
+"""What becomes of money by itself, chosen by the phone's last four digits (section 13)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 NOT_APPROVED = "Customer did not approve the request"
 DECLINED = "Customer declined the request"
+NO_RECIPIENT = "Recipient wallet not found"
 _POOR = "Insufficient funds"
 
 Reply = Literal["normal", "server_error", "cut", "after_webhook"]
@@ -21,7 +22,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The fate of a collection: its events, its webhooks, and what the creating call gets back."""
+    """The fate of a transaction: its events, its webhooks, and what the creating call gets back."""
 
     events: tuple[Event, ...] = ()
     webhook_copies: int = 1
@@ -53,3 +54,18 @@ SELECTORS = {
 def selected_outcome(phone: str | None) -> Outcome | None:
     """Return the fate that a phone number selects; None for numbers that wait for their payer."""
     return SELECTORS.get(phone[-4:]) if phone else None
+
+
+def payout_outcome(phone: str, usual_seconds: float) -> Outcome:
+    """Return the fate of a payout to a phone: its number's first event, else success.
+
+    A failed payout is over: its money is back in the wallet, so that none succeeds late.
+    """
+    selected = selected_outcome(phone)
+    if selected is None:
+        return Outcome(events=(Event(seconds=usual_seconds, outcome="successful"),))
+    events = tuple(
+        replace(event, reason=NO_RECIPIENT if event.outcome == "failed" else None)
+        for event in selected.events[:1]
+    )
+    return replace(selected, events=events)

@@ -1,4 +1,4 @@
-"""The payer's phone: prompts to approve or decline, on a page that works without scripts."""
+"""The payer's phone: prompts to approve or decline, and messages; works without scripts."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gateway_sandboxes.amounts import grouped
-from gateway_sandboxes.eversend.ledger import Ledger
+from gateway_sandboxes.eversend.account import Account
 from gateway_sandboxes.eversend.outcomes import DECLINED
+from gateway_sandboxes.eversend.passwords import RIGHT_PIN
 from gateway_sandboxes.eversend.records import Transaction
 from gateway_sandboxes.pages import Pages
 
@@ -22,20 +23,23 @@ _MOST_PAST_PROMPTS = 10
 class PhonePage:
     """Shows phones by number, and takes what their owners decide."""
 
-    def __init__(self, ledger: Ledger, merchant_name: str) -> None:
-        self._ledger = ledger
+    def __init__(self, account: Account, merchant_name: str) -> None:
+        self._ledger = account.ledger
+        self._payouts = account.payouts
+        self._passwords = account.passwords
         self._merchant_name = merchant_name
         self._pages = Pages(TEMPLATES)
 
     async def phones(self, _: Request) -> Response:
         """List the phones that have ever been asked, those with pending prompts first."""
+        numbers = dict.fromkeys((*self._ledger.phones(), *self._passwords.phones()))
         phones = [
             {
                 "number": number,
                 "href": f"{PHONE_PATH}/{number}",
                 "pending": sum(map(_is_pending, self._ledger.on_phone(number))),
             }
-            for number in self._ledger.phones()
+            for number in numbers
         ]
         phones.sort(key=lambda phone: not phone["pending"])
         return self._pages.render("phones.html", phones=phones)
@@ -48,6 +52,7 @@ class PhonePage:
         return self._pages.render(
             "phone.html",
             number=number,
+            messages=self._messages(number),
             prompts=[self._prompt(number, t) for t in asked if _is_pending(t)],
             past=[self._prompt(number, t) for t in past[:_MOST_PAST_PROMPTS]],
         )
@@ -63,6 +68,17 @@ class PhonePage:
         if (transaction := self._prompted(request)) is not None:
             self._ledger.decline(transaction, DECLINED)
         return RedirectResponse(f"{PHONE_PATH}/{_e164(request)}", _SEE_OTHER)
+
+    def _messages(self, number: str) -> list[str]:
+        """Return what was texted to a phone: the password that it may use, and money from us."""
+        passwords = [f"Your one-time password is {RIGHT_PIN}."] * self._passwords.waits_on(number)
+        received = [
+            f"You received {payout.quotation.destination_currency}"
+            f" {grouped(payout.quotation.destination_amount)} from {self._merchant_name}."
+            for payout in reversed(self._payouts.on_phone(number))
+            if payout.status == "successful"
+        ]
+        return [*passwords, *received[:_MOST_PAST_PROMPTS]]
 
     def _prompted(self, request: Request) -> Transaction | None:
         """Return the transaction whose pending prompt is on this phone."""

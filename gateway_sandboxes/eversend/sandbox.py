@@ -10,15 +10,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_sandboxes import sandbox
+from gateway_sandboxes.eversend.account import Account
 from gateway_sandboxes.eversend.auth_api import AuthApi
 from gateway_sandboxes.eversend.book import EversendBook
 from gateway_sandboxes.eversend.checkout_page import CheckoutPage
 from gateway_sandboxes.eversend.collections_api import CHECKOUT_PATH, CollectionsApi
-from gateway_sandboxes.eversend.ledger import Ledger
 from gateway_sandboxes.eversend.lookups_api import LookupsApi
 from gateway_sandboxes.eversend.notifications import announce, delivery_policy
+from gateway_sandboxes.eversend.payouts_api import PayoutsApi, QuotationGate
 from gateway_sandboxes.eversend.phone_page import PHONE_PATH, PhonePage
-from gateway_sandboxes.eversend.records import Transaction
+from gateway_sandboxes.eversend.records import Row
 from gateway_sandboxes.eversend.replies import Refusals, RefusedError
 from gateway_sandboxes.eversend.settings import Settings
 from gateway_sandboxes.fault_gate import Describe, Endpoint, FaultGate
@@ -62,15 +63,15 @@ class Eversend:
     def build(self, machinery: Machinery, public_url: str) -> StandIn:
         """Build the gateway's application and its book."""
 
-        def tell(transaction: Transaction) -> None:
-            announce(transaction, machinery.outbox, self.behaviour.current)
+        def tell(row: Row) -> None:
+            announce(row, machinery.outbox, self.behaviour.current)
 
-        ledger = Ledger(machinery, tell)
+        account = Account.opened(machinery, tell)
         refusals = Refusals(self.behaviour)
         app = Starlette(
             routes=[
-                *self._api(machinery, ledger, refusals, public_url),
-                *self._pages(ledger),
+                *self._api(machinery, account, refusals, public_url),
+                *self._pages(account),
             ],
             middleware=[Middleware(SingleSlashes)],
             exception_handlers=dict.fromkeys(
@@ -78,15 +79,18 @@ class Eversend:
             ),
         )
         app.router.redirect_slashes = False
-        return StandIn(app=app, book=EversendBook(ledger))
+        return StandIn(app=app, book=EversendBook(account))
 
     def _api(
-        self, machinery: Machinery, ledger: Ledger, refusals: Refusals, public_url: str
+        self, machinery: Machinery, account: Account, refusals: Refusals, public_url: str
     ) -> list[Route]:
         auth = AuthApi(self._settings, machinery)
-        collections = CollectionsApi(ledger, machinery, public_url)
-        lookups = LookupsApi(ledger, machinery)
+        collections = CollectionsApi(account, machinery, public_url)
+        payouts = PayoutsApi(account.payouts, machinery)
+        lookups = LookupsApi(account, machinery)
         gate = FaultGate(machinery.faults, machinery.clock, refusals.for_faults())
+        quotation_gate = QuotationGate(machinery.faults, machinery.clock, refusals.for_faults())
+        quotation = quotation_gate.guard(payouts.describe_quotation, payouts.quotation)
 
         def route(method: str, path: str, describe: Describe, endpoint: Endpoint) -> Route:
             guarded = auth.authenticated(gate.guard(describe, endpoint))
@@ -103,13 +107,15 @@ class Eversend:
             post("/collections/otp", other, collections.one_time_password),
             post("/collections/momo", creation, collections.momo),
             post("/collections/card", creation, collections.card),
+            Route("/v1/payouts/quotation", auth.authenticated(quotation), methods=["POST"]),
+            post("/payouts", payouts.describe_payout, payouts.create),
             get("/transactions", lookups.describe_search, lookups.transactions),
             get("/transactions/{id}", lookups.describe_transaction, lookups.transaction),
         ]
 
-    def _pages(self, ledger: Ledger) -> list[Route]:
-        phone = PhonePage(ledger, self._settings.merchant_name)
-        checkout = CheckoutPage(ledger, self._settings.merchant_name)
+    def _pages(self, account: Account) -> list[Route]:
+        phone = PhonePage(account, self._settings.merchant_name)
+        checkout = CheckoutPage(account.ledger, self._settings.merchant_name)
         prompt = f"{PHONE_PATH}/{{phone}}/prompts/{{transaction_id}}"
         checkout_path = f"{CHECKOUT_PATH}/{{transaction_id}}"
         return [

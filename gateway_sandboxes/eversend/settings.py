@@ -18,7 +18,8 @@ class Behaviour:
     """What is not established about Eversend (contract section 13); changed at run time.
 
     Times are in seconds. `auto_approve_seconds` makes every payer approve after that time; without
-    it they wait for a hand on the phone page or the control API.
+    it they wait for a hand on the phone page or the control API. `payout_seconds` is how long a
+    payout takes.
     """
 
     webhook_url: str | None = None
@@ -37,6 +38,7 @@ class Behaviour:
     token_ttl: int = 3600
     card: bool = False
     auto_approve_seconds: float | None = None
+    payout_seconds: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

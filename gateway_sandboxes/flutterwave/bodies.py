@@ -93,6 +93,25 @@ def legacy_webhook(transaction: Transaction) -> dict[str, object]:
     }
 
 
+def events(transaction: Transaction) -> list[dict[str, object]]:
+    """Return the steps of an attempt (A9); only those that every attempt has."""
+    kind = METHODS[transaction.option].payment_type
+    notes = [("Loaded modal", "modal", "loaded"), (f"Attempting {kind} charge", kind, "charge")]
+    if transaction.status != "pending":
+        notes.append((f"{kind} charge {transaction.status}", kind, "validate"))
+    return [
+        {
+            "note": note,
+            "actor": transaction.customer.email,
+            "object": subject,
+            "action": action,
+            "context": "web",
+            "created_at": isoformat(transaction.created_at),
+        }
+        for note, subject, action in notes
+    ]
+
+
 def _core(transaction: Transaction) -> dict[str, Any]:
     return {
         "id": transaction.id,

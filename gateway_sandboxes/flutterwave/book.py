@@ -4,17 +4,25 @@ from typing import Any
 
 from gateway_sandboxes.clock import isoformat
 from gateway_sandboxes.control import NotPossibleError, UnknownReferenceError
+from gateway_sandboxes.flutterwave.chargebacks import Chargebacks
+from gateway_sandboxes.flutterwave.chargebacks_api import listed
 from gateway_sandboxes.flutterwave.drafts import Attempt
 from gateway_sandboxes.flutterwave.ledger import Ledger
 from gateway_sandboxes.flutterwave.methods import METHODS
 from gateway_sandboxes.flutterwave.records import Checkout, Transaction
+from gateway_sandboxes.flutterwave.refund_bodies import fetched
+from gateway_sandboxes.flutterwave.refunds import Refunds
 
 
 class FlutterwaveBook:
     """Every create call is a charge of kind `link`, every payment attempt one of kind `attempt`."""
 
-    def __init__(self, ledger: Ledger, hosted_url: str) -> None:
+    def __init__(
+        self, ledger: Ledger, refunds: Refunds, chargebacks: Chargebacks, hosted_url: str
+    ) -> None:
         self._ledger = ledger
+        self._refunds = refunds
+        self._chargebacks = chargebacks
         self._hosted_url = hosted_url
 
     def references(self) -> list[str]:
@@ -22,12 +30,14 @@ class FlutterwaveBook:
         return self._ledger.references()
 
     def summary(self, reference: str) -> dict[str, object]:
-        """Return the links and attempts under a tx_ref."""
+        """Return the links and attempts under a tx_ref, and what was given or demanded back."""
         links = self._links(reference)
         attempts = self._ledger.transactions(reference)
         return {
             "reference": reference,
             "charges": [*map(self._link, links), *map(_attempt, attempts)],
+            "refunds": [fetched(each) for each in self._refunds.under(reference)],
+            "chargebacks": [listed(each) for each in self._chargebacks.under(reference)],
             "created_count": len(links),
             "successful_count": sum(attempt.status == "successful" for attempt in attempts),
         }

@@ -20,6 +20,7 @@ from gateway_sandboxes.flutterwave.records import (
     Transaction,
 )
 from gateway_sandboxes.flutterwave.settings import Behaviour
+from gateway_sandboxes.flutterwave.subjects import subject_of, subject_of_link
 from gateway_sandboxes.machinery import Machinery
 from gateway_sandboxes.serials import Serial
 from gateway_sandboxes.store import Collection
@@ -119,7 +120,7 @@ class Ledger:
         checkout = self._put(replace(checkout, state=state, step=None))
         if under_way is not None:
             self.decline(under_way, "Session timed out" if state == "expired" else "Cancelled")
-        if rule := self._fault("late_success", checkout):
+        if rule := self._fault("late_success", subject_of_link(checkout)):
             self._pay_later(self._checkouts[checkout.token], rule, _LATE_SECONDS)
         return self._checkouts[checkout.token]
 
@@ -140,12 +141,13 @@ class Ledger:
         behaviour: Behaviour = self._machinery.behaviour.current
         checkout = self._checkouts[transaction.token]
         is_first = checkout.state != "paid"
-        transaction = self._misled(transaction, checkout)
+        subject = subject_of(transaction)
+        transaction = self._misled(transaction, subject)
         transaction = paid(transaction, customer_bears_fee=behaviour.customer_bears_fee)
         with self._machinery.store.together():
             self._save(transaction)
             checkout = self._put(replace(checkout, state="paid", step=None))
-        if is_first and (rule := self._fault("second_success", checkout)):
+        if is_first and (rule := self._fault("second_success", subject)):
             self._pay_later(checkout, rule, _SECOND_SECONDS)
         self._announce(transaction)
         return transaction
@@ -209,22 +211,20 @@ class Ledger:
         checkout = self._put(replace(checkout, late_payment_at=None))
         self.succeed(self.begin(checkout, Attempt.by_default(checkout.order.options[0])))
 
-    def _misled(self, transaction: Transaction, checkout: Checkout) -> Transaction:
+    def _misled(self, transaction: Transaction, subject: Subject) -> Transaction:
         """Let the faults have their way that make a payer send something else."""
         amount, currency = transaction.amount, transaction.currency
-        if self._fault("underpaid", checkout):
+        if self._fault("underpaid", subject):
             amount = rounded(amount / 2, currency)
-        if self._fault("overpaid", checkout):
+        if self._fault("overpaid", subject):
             amount = amount * 2
-        if self._fault("wrong_currency", checkout):
+        if self._fault("wrong_currency", subject):
             currency = _OTHER_CURRENCY.get(currency, "USD")
         if (amount, currency) == (transaction.amount, transaction.currency):
             return transaction
         return with_amount(transaction, amount, currency)
 
-    def _fault(self, name: str, checkout: Checkout) -> Rule | None:
-        order = checkout.order
-        subject = Subject(reference=order.tx_ref, phone=order.customer_phone, amount=order.amount)
+    def _fault(self, name: str, subject: Subject) -> Rule | None:
         return self._machinery.faults.take((name,), subject)
 
 

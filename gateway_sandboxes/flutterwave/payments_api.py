@@ -16,6 +16,7 @@ from gateway_sandboxes.flutterwave.methods import CURRENCIES, usable_options
 from gateway_sandboxes.flutterwave.records import Order
 from gateway_sandboxes.flutterwave.replies import INACTIVE_LINK, RefusedError, success
 from gateway_sandboxes.flutterwave.settings import Behaviour
+from gateway_sandboxes.flutterwave.subjects import subject_of_link
 from gateway_sandboxes.json_http import read_object
 from gateway_sandboxes.settings import Switchable
 
@@ -81,13 +82,7 @@ class PaymentsApi:
         checkout = self._ledger.checkout(_token(str(link)))
         if checkout is None:
             return Subject(operation="cancel")
-        order = checkout.order
-        return Subject(
-            operation="cancel",
-            reference=order.tx_ref,
-            phone=order.customer_phone,
-            amount=order.amount,
-        )
+        return subject_of_link(checkout, "cancel")
 
     def _read_order(self, payload: dict[str, Any]) -> Order:
         tx_ref = _text(payload, "tx_ref", required=True)

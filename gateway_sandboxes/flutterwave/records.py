@@ -1,4 +1,4 @@
-"""What the sandbox remembers: hosted links (checkouts) and payment attempts (transactions)."""
+"""What the sandbox remembers: hosted links (checkouts), attempts (transactions), what follows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 CheckoutState = Literal["open", "paid", "failed", "cancelled", "disabled", "expired"]
 StepName = Literal["pin", "avs", "otp", "3ds", "mobile_otp"]
+RefundStatus = Literal[
+    "completed", "completed-momo", "completed-mpgs", "completed-bank-transfer", "failed"
+]
+ChargebackStatus = Literal["initiated", "accepted", "declined", "won", "lost"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +109,72 @@ class Transaction:
     meta: Any
     card: Card | None = None
     phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """Money on its way back. `completed` means that it was accepted, not that it arrived (A4).
+
+    `ends_as` is the status that it takes at `ends_at`. `settlement_id` is None until a settlement
+    has deducted it.
+    """
+
+    id: int
+    transaction_id: int
+    tx_ref: str
+    flw_ref: str
+    amount: Decimal
+    currency: str
+    comments: str | None
+    callback_url: str | None
+    created_at: datetime
+    updated_at: datetime
+    ends_at: datetime
+    ends_as: RefundStatus
+    status: RefundStatus = "completed"
+    settlement_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargebackStep:
+    """One line of a chargeback's history."""
+
+    at: datetime
+    initiator: str
+    action: ChargebackStatus
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chargeback:
+    """Money that a payer's bank demands back; unanswered at `due_at` it is lost (A10)."""
+
+    id: int
+    transaction_id: int
+    tx_ref: str
+    flw_ref: str
+    amount: Decimal
+    currency: str
+    comment: str
+    created_at: datetime
+    due_at: datetime
+    status: ChargebackStatus
+    history: tuple[ChargebackStep, ...]
+    settlement_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """One payout to the merchant in one currency, and what it is made of (A11)."""
+
+    id: int
+    currency: str
+    transaction_ids: tuple[int, ...]
+    refund_ids: tuple[int, ...]
+    chargeback_ids: tuple[int, ...]
+    gross_amount: Decimal
+    app_fee: Decimal
+    refund: Decimal
+    chargeback: Decimal
+    net_amount: Decimal
+    created_at: datetime

@@ -30,6 +30,10 @@ class Behaviour:
     fractions_of_whole_currencies: Literal["reject", "accept"] = "reject"
     customer_bears_fee: bool = False
     return_status: Literal["completed", "successful"] = "completed"
+    refund_seconds: float = 60.0
+    refund_webhooks: bool = False
+    refund_list_casing: Literal["mixed", "snake", "pascal"] = "mixed"
+    chargeback_answer_seconds: float = 48 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,18 @@
-"""Verify by id and by reference, the transaction list, resend-hook (contract A3.5, A9)."""
+"""Verify by id and by reference, the transaction list, events, resend-hook (A3.5, A9)."""
 
 from dataclasses import replace
-from datetime import date
-from math import ceil
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway_sandboxes.faults import LookupStage, Subject
-from gateway_sandboxes.flutterwave.bodies import listed, verified
+from gateway_sandboxes.flutterwave.bodies import events, listed, verified
 from gateway_sandboxes.flutterwave.ledger import Ledger
 from gateway_sandboxes.flutterwave.notifications import resend
+from gateway_sandboxes.flutterwave.paging import cut_page, fits, is_between
 from gateway_sandboxes.flutterwave.records import Transaction
 from gateway_sandboxes.flutterwave.replies import NOT_FOUND, RefusedError, success
+from gateway_sandboxes.flutterwave.subjects import subject_of
 from gateway_sandboxes.machinery import Machinery
 
 _PAGE_SIZE = 10
@@ -40,19 +40,20 @@ class TransactionsApi:
 
     async def list_all(self, request: Request) -> Response:
         """List attempts, newest first."""
-        page = _page(request)
         rows = [row for row in reversed(self._candidates(request)) if _matches(row, request)]
-        start = (page - 1) * _PAGE_SIZE
-        page_info = {
-            "total": len(rows),
-            "current_page": page,
-            "total_pages": ceil(len(rows) / _PAGE_SIZE),
-        }
+        page = cut_page(request, rows, _PAGE_SIZE)
         return success(
             "Transactions fetched",
-            [listed(row) for row in rows[start : start + _PAGE_SIZE]],
-            meta={"page_info": page_info},
+            [listed(row) for row in page.rows],
+            meta={"page_info": page.info},
         )
+
+    async def events(self, request: Request) -> Response:
+        """Tell what happened to an attempt, step by step."""
+        transaction = self._ledger.transaction(request.path_params["id"])
+        if transaction is None:
+            raise RefusedError(NOT_FOUND)
+        return success("Transaction events fetched", events(transaction))
 
     async def resend_hook(self, request: Request) -> Response:
         """Send the webhook of an attempt once more."""
@@ -106,40 +107,16 @@ def _as_seen(transaction: Transaction, stage: LookupStage) -> Transaction:
 def _subject(transaction: Transaction | None, tx_ref: str | None) -> Subject:
     if transaction is None:
         return Subject(operation="lookup", reference=tx_ref)
-    return Subject(
-        operation="lookup",
-        reference=transaction.tx_ref,
-        phone=transaction.phone,
-        amount=transaction.amount,
-    )
-
-
-def _page(request: Request) -> int:
-    text = request.query_params.get("page", "1")
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < _PAGE_SIZE and int(text)):
-        raise RefusedError("page must be a whole number of at least 1")
-    return int(text)
+    return subject_of(transaction, "lookup")
 
 
 def _matches(row: Transaction, request: Request) -> bool:
-    wanted = request.query_params
-    equal = {
+    values: dict[str, object] = {
         "tx_ref": row.tx_ref,
         "status": row.status,
         "currency": row.currency,
         "customer_fullname": row.customer.name,
     }
-    if any(wanted.get(name) not in (None, "", value) for name, value in equal.items()):
+    if not row.customer.email.endswith(request.query_params.get("customer_email", "")):
         return False
-    if not row.customer.email.endswith(wanted.get("customer_email", "")):
-        return False
-    since = _day(wanted.get("from"), date.min)
-    until = _day(wanted.get("to"), date.max)
-    return since <= row.created_at.date() <= until
-
-
-def _day(text: str | None, default: date) -> date:
-    try:
-        return date.fromisoformat(text) if text else default
-    except ValueError as problem:
-        raise RefusedError("from and to must be dates such as 2026-09-14") from problem
+    return fits(request, values) and is_between(request, row.created_at)

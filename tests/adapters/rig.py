@@ -101,6 +101,24 @@ class Adapter:
         reply: pb.GetChargeResponse = await self.call("GetCharge", request)
         return reply
 
+    async def refund(self, request: pb.CreateRefundRequest) -> pb.CreateRefundResponse:
+        """Send money back."""
+        reply: pb.CreateRefundResponse = await self.call("CreateRefund", request)
+        return reply
+
+    async def look_up_refund(
+        self, made: pb.CreateRefundRequest, refund_id: str = ""
+    ) -> pb.GetRefundResponse:
+        """Look a refund up."""
+        request = pb.GetRefundRequest(
+            refund_reference=made.refund_reference,
+            gateway_refund_id=refund_id,
+            gateway_transaction_id=made.gateway_transaction_id,
+            amount=made.amount,
+        )
+        reply: pb.GetRefundResponse = await self.call("GetRefund", request)
+        return reply
+
     async def failure(self, method: str, request: Any, *, seconds: float = 10.0) -> ServiceError:
         """Make a call that must fail and return its error."""
         try:

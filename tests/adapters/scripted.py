@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from gateway_adapters.gateway import ChargeOrder, Gateway, Method, Payer
+from gateway_adapters.charges import ChargeOrder, Method, Payer
+from gateway_adapters.gateway import Gateway
 from gateway_adapters.registry import REGISTRY
 from kit.ids import SystemIds
 from kit.money import Money

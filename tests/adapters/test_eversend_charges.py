@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from gateway_adapters.charges import ApprovePrompt, Method, OpenPage, Outcome
 from gateway_adapters.errors import (
     GatewayFailureError,
     NotCreatedError,
     NotSentError,
     OutcomeUnknownError,
 )
-from gateway_adapters.gateway import ApprovePrompt, Method, OpenPage, Outcome
 from kit.errors import ErrorCode
 from kit.money import Money
 from protos.common.v1.payment_method_pb2 import PAYMENT_METHOD_CARD
@@ -219,6 +219,18 @@ async def test_a_password_that_could_not_be_requested_sent_nothing_of_the_charge
         with pytest.raises(NotSentError):
             await gateway.create_charge(order())
     assert MOMO not in [request.path for request in script.requests]
+
+
+@pytest.mark.parametrize("fault", ["lost_reply", "bad_json", "error_after_effect"])
+async def test_a_password_whose_reply_was_lost_sent_nothing_of_the_charge(
+    eversend: Rig, reference: str, fault: str
+) -> None:
+    async with eversend.another({"eversend_otp_mode": "sms"}) as adapter:
+        await adapter.look_up(reference)  # fetches the token, so that the password meets the fault
+        await eversend.sandbox.fault(fault)
+        failure = await adapter.failure("CreateCharge", momo_order(reference))
+    assert failure.reason == "NOT_SENT"
+    assert await eversend.sandbox.created(reference) == 0
 
 
 async def test_a_phone_that_is_refused_a_password_created_nothing() -> None:

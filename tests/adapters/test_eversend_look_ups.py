@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
+from gateway_adapters.charges import ChargeQuery, Outcome
 from gateway_adapters.errors import (
     OutcomeUnknownError,
 )
 from gateway_adapters.eversend.states import decline_code, outcome_of
-from gateway_adapters.gateway import ChargeQuery, Outcome
 from protos.gateways.v1.charge_pb2 import (
     OUTCOME_FAILED,
     OUTCOME_SUCCEEDED,
 )
 from tests.adapters.cases import momo_order
-from tests.adapters.eversend_replies import REFERENCE, success, transaction
+from tests.adapters.eversend_replies import REFERENCE, error, success, transaction
 from tests.adapters.rig import Rig
 from tests.adapters.scripted import scripted
 
@@ -103,6 +103,55 @@ async def test_money_under_a_repeated_reference_is_never_overlooked(
 ) -> None:
     found = await _searched([transaction(status=status) for status in statuses])
     assert found.outcome is outcome
+
+
+async def test_other_successes_under_a_reference_are_named() -> None:
+    states = [("BE4", "pending"), ("BE3", "successful"), ("BE2", "failed"), ("BE1", "successful")]
+    rows = [transaction(transactionId=key, status=status) for key, status in states]
+    found = await _searched(rows)
+    assert found.charge.gateway_transaction_id == "BE3"
+    assert found.further_transaction_ids == ("BE1",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "outcome", "further"),
+    [
+        ("BE1", Outcome.FAILED, ("BE2", "BE3")),
+        ("BE2", Outcome.SUCCEEDED, ("BE3",)),
+        ("BE9", Outcome.SUCCEEDED, ("BE3",)),
+    ],
+)
+async def test_the_id_decides_what_is_reported_even_where_only_the_reference_finds_it(
+    asked: str, outcome: Outcome, further: tuple[str, ...]
+) -> None:
+    states = [("BE1", "failed"), ("BE2", "successful"), ("BE3", "successful")]
+    rows = [transaction(transactionId=key, status=status) for key, status in states]
+    replies = {
+        f"/transactions/{asked}": error(404, "Transaction not found"),
+        "/transactions": success({"transactions": rows}),
+    }
+    async with scripted("eversend", replies) as (gateway, _):
+        query = ChargeQuery(reference=REFERENCE, gateway_transaction_id=asked)
+        found = await gateway.get_charge(query)
+    assert (found.outcome, found.further_transaction_ids) == (outcome, further)
+
+
+async def test_each_of_two_successes_is_reported_by_its_own_id(
+    eversend: Rig, reference: str
+) -> None:
+    await eversend.sandbox.fault("second_success", match={"reference": reference}, seconds=5)
+    await eversend.adapter.create(momo_order(reference))
+    await eversend.sandbox.tell(f"transactions/{reference}/complete")
+    await eversend.sandbox.tell("clock", advance_seconds=5)
+    charges = (await eversend.sandbox.ask(f"transactions/{reference}"))["charges"]
+    ids = {charge["id"] for charge in charges}
+    found = await eversend.adapter.look_up(reference)
+    assert {found.charge.gateway_transaction_id, *found.further_transaction_ids} == ids
+    for each in ids:
+        by_id = await eversend.adapter.look_up(reference, each)
+        assert by_id.outcome == OUTCOME_SUCCEEDED
+        assert by_id.charge.gateway_transaction_id == each
+        assert by_id.further_transaction_ids == []
 
 
 async def test_the_reference_can_be_looked_up_by_its_path() -> None:

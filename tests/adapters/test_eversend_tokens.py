@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway_adapters.charges import Outcome
 from gateway_adapters.errors import (
     NotCreatedError,
     NotSentError,
 )
-from gateway_adapters.gateway import Outcome
 from protos.gateways.v1.charge_pb2 import (
     OUTCOME_REQUIRES_ACTION,
 )

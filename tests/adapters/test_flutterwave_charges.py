@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
+from gateway_adapters.charges import Method, Outcome
 from gateway_adapters.errors import GatewayFailureError, NotCreatedError, OutcomeUnknownError
-from gateway_adapters.gateway import Method, Outcome
 from kit.errors import ErrorCode
 from kit.money import Money
 from protos.gateways.v1 import gateway_service_pb2 as pb

@@ -34,7 +34,6 @@ def problems(
         (FlutterwaveSettings, ["FLUTTERWAVE_SECRET_KEY", "GATEWAY_SERVICE_TOKENS"]),
         (EversendSettings,
          ["EVERSEND_CLIENT_ID", "EVERSEND_CLIENT_SECRET", "GATEWAY_SERVICE_TOKENS"]),
-        (FlutterwaveCallbackSettings, ["FLUTTERWAVE_WEBHOOK_SECRET"]),
         (EversendCallbackSettings, ["EVERSEND_WEBHOOK_SECRET"]),
     ],
 )  # fmt: skip

@@ -168,6 +168,41 @@ async def test_a_payer_may_send_something_else(
     )
 
 
+@pytest.mark.parametrize(
+    ("card", "amount"),
+    [
+        ("5061460166976054667", 12500),
+        ("5061 4601 6697 6054 667", 12500),
+        ("5377283645077450", 25000),
+    ],
+)
+async def test_a_fault_matches_by_the_card_that_a_payer_enters(
+    flutterwave: FlutterwaveRig, card: str, amount: int
+) -> None:
+    link = await flutterwave.link()
+    await flutterwave.fault("underpaid", match={"card": card})
+    await flutterwave.submit(
+        link, "card", card_number="5061460166976054667", expiry="10/29", cvv="564"
+    )
+
+    assert (await flutterwave.verify()).json()["data"]["amount"] == amount
+
+
+async def test_two_payments_may_arrive_under_one_reference_as_two_transactions(
+    flutterwave: FlutterwaveRig,
+) -> None:
+    await flutterwave.link()
+    await flutterwave.fault("second_success", match={"reference": "ref-1"}, seconds=5)
+    await flutterwave.steer("transactions/ref-1/complete")
+    await flutterwave.steer("clock", advance_seconds=5)
+
+    reply = await flutterwave.api.get("/v3/transactions", params={"tx_ref": "ref-1"})
+
+    rows = reply.json()["data"]
+    assert [row["status"] for row in rows] == ["successful", "successful"]
+    assert len({row["id"] for row in rows}) == 2
+
+
 @pytest.mark.parametrize("move", ["fail", "expire"])
 async def test_money_may_arrive_after_the_payment_is_over(
     flutterwave: FlutterwaveRig, eversend: EversendRig, move: str

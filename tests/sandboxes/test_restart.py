@@ -8,7 +8,7 @@ from gateway_sandboxes import eversend as eversend_sandbox
 from gateway_sandboxes import flutterwave as flutterwave_sandbox
 from tests.sandboxes.processes import ready_line, started
 from tests.sandboxes.receiver import Receiver
-from tests.sandboxes.rigs import EversendRig, FlutterwaveRig
+from tests.sandboxes.rigs import EversendRig, FlutterwaveRig, exact
 
 DEFAULTS = eversend_sandbox.Settings()
 CREDENTIALS = (DEFAULTS.client_id, DEFAULTS.client_secret)
@@ -77,6 +77,30 @@ async def test_flutterwave_still_ends_a_session_that_began_before_the_restart(
         await rig.steer("clock", advance_seconds=11)
         (charge,) = await rig.charges("ref-1", "link")
         assert charge["status"] == "expired"
+
+
+async def test_flutterwave_still_finishes_refunds_chargebacks_and_keeps_settlements(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "flutterwave.sqlite"
+    async with flutterwave_on(state) as rig:
+        await rig.link()
+        await rig.steer("transactions/ref-1/complete")
+        number = (await rig.verify()).json()["data"]["id"]
+        await rig.api.post(f"/v3/transactions/{number}/refund", json={"amount": 10000})
+        await rig.steer("transactions/ref-1/chargeback")
+        (settled,) = (await rig.steer("settlements"))["settlements"]
+        before = await rig.look("transactions/ref-1")
+
+    async with flutterwave_on(state) as rig:
+        assert await rig.look("transactions/ref-1") == before
+        found = await rig.api.get(f"/v3/settlements/{settled['id']}")
+        assert exact(found)["data"] == settled
+        assert (await rig.steer("settlements"))["settlements"] == []
+        await rig.steer("clock", advance_seconds=49 * 3600)
+        after = await rig.look("transactions/ref-1")
+        assert [each["status"] for each in after["refunds"]] == ["completed-mpgs"]
+        assert [each["status"] for each in after["chargebacks"]] == ["lost"]
 
 
 async def test_a_webhook_that_was_waiting_is_tried_by_the_next_process(

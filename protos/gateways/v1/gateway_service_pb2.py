@@ -29,53 +29,63 @@ from protos.common.v1 import payment_method_pb2 as protos_dot_common_dot_v1_dot_
 from protos.gateways.v1 import charge_pb2 as protos_dot_gateways_dot_v1_dot_charge__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(protos/gateways/v1/gateway_service.proto\x12\x0bgateways.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/common/v1/customer.proto\x1a\x1cprotos/common/v1/money.proto\x1a%protos/common/v1/payment_method.proto\x1a\x1fprotos/gateways/v1/charge.proto\"\x18\n\x16\x44\x65scribeGatewayRequest\"\xb0\x01\n\x17\x44\x65scribeGatewayResponse\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12-\n\x0c\x63\x61pabilities\x18\x02 \x03(\x0b\x32\x17.gateways.v1.Capability\x12\x12\n\ncan_cancel\x18\x03 \x01(\x08\x12\x12\n\ncan_refund\x18\x04 \x01(\x08\x12\x18\n\x10\x63\x61n_charge_token\x18\x05 \x01(\x08\x12\x13\n\x0b\x63\x61n_look_up\x18\x06 \x01(\x08\"\xa6\x01\n\nCapability\x12\x30\n\x0epayment_method\x18\x01 \x01(\x0e\x32\x18.common.v1.PaymentMethod\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x15\n\rcountry_codes\x18\x03 \x03(\t\x12\x1f\n\x04\x66low\x18\x04 \x01(\x0e\x32\x11.gateways.v1.Flow\x12\x17\n\x0fpayment_options\x18\x05 \x03(\t\"\x82\x02\n\x13\x43reateChargeRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12 \n\x06\x61mount\x18\x02 \x01(\x0b\x32\x10.common.v1.Money\x12\x30\n\x0epayment_method\x18\x03 \x01(\x0e\x32\x18.common.v1.PaymentMethod\x12%\n\x08\x63ustomer\x18\x04 \x01(\x0b\x32\x13.common.v1.Customer\x12\x12\n\nreturn_url\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x16\n\x0epayment_option\x18\x07 \x01(\t\x12\x1c\n\x14mobile_money_network\x18\x08 \x01(\t\"b\n\x14\x43reateChargeResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\"\\\n\x10GetChargeRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x02 \x01(\t\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\"_\n\x11GetChargeResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\"^\n\x13\x43\x61ncelChargeRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x02 \x01(\t\x12\x14\n\x0credirect_url\x18\x03 \x01(\t\"=\n\x14\x43\x61ncelChargeResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\"m\n\x19SubmitChargeActionRequest\x12\x30\n\x06\x63harge\x18\x01 \x01(\x0b\x32 .gateways.v1.CreateChargeRequest\x12\x11\n\totp_state\x18\x02 \x01(\t\x12\x0b\n\x03otp\x18\x03 \x01(\t\"h\n\x1aSubmitChargeActionResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\"\xb2\x01\n\x13\x43reateRefundRequest\x12\x18\n\x10refund_reference\x18\x01 \x01(\t\x12\x18\n\x10\x63harge_reference\x18\x02 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x03 \x01(\t\x12 \n\x06\x61mount\x18\x04 \x01(\x0b\x32\x10.common.v1.Money\x12%\n\x08\x63ustomer\x18\x05 \x01(\x0b\x32\x13.common.v1.Customer\"X\n\x14\x43reateRefundResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12\x19\n\x11gateway_refund_id\x18\x02 \x01(\t\"g\n\x10GetRefundRequest\x12\x18\n\x10refund_reference\x18\x01 \x01(\t\x12\x19\n\x11gateway_refund_id\x18\x02 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x03 \x01(\t\"w\n\x11GetRefundResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12\x19\n\x11gateway_refund_id\x18\x02 \x01(\t\x12 \n\x06\x61mount\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\"\x7f\n\x12\x43hargeTokenRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12 \n\x06\x61mount\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\x12%\n\x08\x63ustomer\x18\x04 \x01(\x0b\x32\x13.common.v1.Customer\"a\n\x13\x43hargeTokenResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\"\x7f\n\x17ListTransactionsRequest\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x8a\x01\n\x0bTransaction\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x18ListTransactionsResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12.\n\x0ctransactions\x18\x02 \x03(\x0b\x32\x18.gateways.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t2\x9f\x06\n\x0eGatewayService\x12\\\n\x0f\x44\x65scribeGateway\x12#.gateways.v1.DescribeGatewayRequest\x1a$.gateways.v1.DescribeGatewayResponse\x12S\n\x0c\x43reateCharge\x12 .gateways.v1.CreateChargeRequest\x1a!.gateways.v1.CreateChargeResponse\x12J\n\tGetCharge\x12\x1d.gateways.v1.GetChargeRequest\x1a\x1e.gateways.v1.GetChargeResponse\x12S\n\x0c\x43\x61ncelCharge\x12 .gateways.v1.CancelChargeRequest\x1a!.gateways.v1.CancelChargeResponse\x12\x65\n\x12SubmitChargeAction\x12&.gateways.v1.SubmitChargeActionRequest\x1a\'.gateways.v1.SubmitChargeActionResponse\x12S\n\x0c\x43reateRefund\x12 .gateways.v1.CreateRefundRequest\x1a!.gateways.v1.CreateRefundResponse\x12J\n\tGetRefund\x12\x1d.gateways.v1.GetRefundRequest\x1a\x1e.gateways.v1.GetRefundResponse\x12P\n\x0b\x43hargeToken\x12\x1f.gateways.v1.ChargeTokenRequest\x1a .gateways.v1.ChargeTokenResponse\x12_\n\x10ListTransactions\x12$.gateways.v1.ListTransactionsRequest\x1a%.gateways.v1.ListTransactionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(protos/gateways/v1/gateway_service.proto\x12\x0bgateways.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fprotos/common/v1/customer.proto\x1a\x1cprotos/common/v1/money.proto\x1a%protos/common/v1/payment_method.proto\x1a\x1fprotos/gateways/v1/charge.proto\"\x18\n\x16\x44\x65scribeGatewayRequest\"\xce\x01\n\x17\x44\x65scribeGatewayResponse\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12-\n\x0c\x63\x61pabilities\x18\x02 \x03(\x0b\x32\x17.gateways.v1.Capability\x12\x12\n\ncan_cancel\x18\x03 \x01(\x08\x12\x12\n\ncan_refund\x18\x04 \x01(\x08\x12\x18\n\x10\x63\x61n_charge_token\x18\x05 \x01(\x08\x12\x13\n\x0b\x63\x61n_look_up\x18\x06 \x01(\x08\x12\x1c\n\x14\x63\x61n_list_settlements\x18\x07 \x01(\x08\"\xa6\x01\n\nCapability\x12\x30\n\x0epayment_method\x18\x01 \x01(\x0e\x32\x18.common.v1.PaymentMethod\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x15\n\rcountry_codes\x18\x03 \x03(\t\x12\x1f\n\x04\x66low\x18\x04 \x01(\x0e\x32\x11.gateways.v1.Flow\x12\x17\n\x0fpayment_options\x18\x05 \x03(\t\"\x82\x02\n\x13\x43reateChargeRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12 \n\x06\x61mount\x18\x02 \x01(\x0b\x32\x10.common.v1.Money\x12\x30\n\x0epayment_method\x18\x03 \x01(\x0e\x32\x18.common.v1.PaymentMethod\x12%\n\x08\x63ustomer\x18\x04 \x01(\x0b\x32\x13.common.v1.Customer\x12\x12\n\nreturn_url\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x16\n\x0epayment_option\x18\x07 \x01(\t\x12\x1c\n\x14mobile_money_network\x18\x08 \x01(\t\"b\n\x14\x43reateChargeResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\"\\\n\x10GetChargeRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x02 \x01(\t\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\"\x80\x01\n\x11GetChargeResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\x12\x1f\n\x17\x66urther_transaction_ids\x18\x03 \x03(\t\"^\n\x13\x43\x61ncelChargeRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x02 \x01(\t\x12\x14\n\x0credirect_url\x18\x03 \x01(\t\"=\n\x14\x43\x61ncelChargeResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\"m\n\x19SubmitChargeActionRequest\x12\x30\n\x06\x63harge\x18\x01 \x01(\x0b\x32 .gateways.v1.CreateChargeRequest\x12\x11\n\totp_state\x18\x02 \x01(\t\x12\x0b\n\x03otp\x18\x03 \x01(\t\"h\n\x1aSubmitChargeActionResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\"\xb2\x01\n\x13\x43reateRefundRequest\x12\x18\n\x10refund_reference\x18\x01 \x01(\t\x12\x18\n\x10\x63harge_reference\x18\x02 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x03 \x01(\t\x12 \n\x06\x61mount\x18\x04 \x01(\x0b\x32\x10.common.v1.Money\x12%\n\x08\x63ustomer\x18\x05 \x01(\x0b\x32\x13.common.v1.Customer\"\xbc\x01\n\x14\x43reateRefundResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12\x19\n\x11gateway_refund_id\x18\x02 \x01(\t\x12\x1d\n\x03\x66\x65\x65\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\x12+\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x1a.gateways.v1.ChargeFailure\x12\x16\n\x0egateway_status\x18\x05 \x01(\t\"\x89\x01\n\x10GetRefundRequest\x12\x18\n\x10refund_reference\x18\x01 \x01(\t\x12\x19\n\x11gateway_refund_id\x18\x02 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x03 \x01(\t\x12 \n\x06\x61mount\x18\x04 \x01(\x0b\x32\x10.common.v1.Money\"\xdb\x01\n\x11GetRefundResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12\x19\n\x11gateway_refund_id\x18\x02 \x01(\t\x12 \n\x06\x61mount\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\x12\x1d\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x10.common.v1.Money\x12+\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1a.gateways.v1.ChargeFailure\x12\x16\n\x0egateway_status\x18\x06 \x01(\t\"\x7f\n\x12\x43hargeTokenRequest\x12\x11\n\treference\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12 \n\x06\x61mount\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\x12%\n\x08\x63ustomer\x18\x04 \x01(\x0b\x32\x13.common.v1.Customer\"a\n\x13\x43hargeTokenResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\"\x7f\n\x17ListTransactionsRequest\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xd5\x01\n\x0bTransaction\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12#\n\x06\x63harge\x18\x02 \x01(\x0b\x32\x13.gateways.v1.Charge\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04kind\x18\x04 \x01(\x0e\x32\x1c.gateways.v1.TransactionKind\x12\x1d\n\x15\x63harge_transaction_id\x18\x05 \x01(\t\"\x8a\x01\n\x18ListTransactionsResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12.\n\x0ctransactions\x18\x02 \x03(\x0b\x32\x18.gateways.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"~\n\x16ListSettlementsRequest\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xaa\x02\n\nSettlement\x12\x15\n\rsettlement_id\x18\x01 \x01(\t\x12\x1d\n\x03net\x18\x02 \x01(\x0b\x32\x10.common.v1.Money\x12\x1f\n\x05gross\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\x12\x1e\n\x04\x66\x65\x65s\x18\x04 \x01(\x0b\x32\x10.common.v1.Money\x12!\n\x07refunds\x18\x05 \x01(\x0b\x32\x10.common.v1.Money\x12%\n\x0b\x63hargebacks\x18\x06 \x01(\x0b\x32\x10.common.v1.Money\x12/\n\x0bsettle_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x05lines\x18\x08 \x03(\x0b\x32\x1b.gateways.v1.SettlementLine\"\x83\x01\n\x0eSettlementLine\x12\x1e\n\x16gateway_transaction_id\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x1f\n\x05gross\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\x12\x1d\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x10.common.v1.Money\"\x87\x01\n\x17ListSettlementsResponse\x12%\n\x07outcome\x18\x01 \x01(\x0e\x32\x14.gateways.v1.Outcome\x12,\n\x0bsettlements\x18\x02 \x03(\x0b\x32\x17.gateways.v1.Settlement\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t*\x8e\x01\n\x0fTransactionKind\x12 \n\x1cTRANSACTION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRANSACTION_KIND_CHARGE\x10\x01\x12\x1b\n\x17TRANSACTION_KIND_REFUND\x10\x02\x12\x1f\n\x1bTRANSACTION_KIND_CHARGEBACK\x10\x03\x32\xfd\x06\n\x0eGatewayService\x12\\\n\x0f\x44\x65scribeGateway\x12#.gateways.v1.DescribeGatewayRequest\x1a$.gateways.v1.DescribeGatewayResponse\x12S\n\x0c\x43reateCharge\x12 .gateways.v1.CreateChargeRequest\x1a!.gateways.v1.CreateChargeResponse\x12J\n\tGetCharge\x12\x1d.gateways.v1.GetChargeRequest\x1a\x1e.gateways.v1.GetChargeResponse\x12S\n\x0c\x43\x61ncelCharge\x12 .gateways.v1.CancelChargeRequest\x1a!.gateways.v1.CancelChargeResponse\x12\x65\n\x12SubmitChargeAction\x12&.gateways.v1.SubmitChargeActionRequest\x1a\'.gateways.v1.SubmitChargeActionResponse\x12S\n\x0c\x43reateRefund\x12 .gateways.v1.CreateRefundRequest\x1a!.gateways.v1.CreateRefundResponse\x12J\n\tGetRefund\x12\x1d.gateways.v1.GetRefundRequest\x1a\x1e.gateways.v1.GetRefundResponse\x12P\n\x0b\x43hargeToken\x12\x1f.gateways.v1.ChargeTokenRequest\x1a .gateways.v1.ChargeTokenResponse\x12_\n\x10ListTransactions\x12$.gateways.v1.ListTransactionsRequest\x1a%.gateways.v1.ListTransactionsResponse\x12\\\n\x0fListSettlements\x12#.gateways.v1.ListSettlementsRequest\x1a$.gateways.v1.ListSettlementsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.gateways.v1.gateway_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_TRANSACTIONKIND']._serialized_start=3741
+  _globals['_TRANSACTIONKIND']._serialized_end=3883
   _globals['_DESCRIBEGATEWAYREQUEST']._serialized_start=225
   _globals['_DESCRIBEGATEWAYREQUEST']._serialized_end=249
   _globals['_DESCRIBEGATEWAYRESPONSE']._serialized_start=252
-  _globals['_DESCRIBEGATEWAYRESPONSE']._serialized_end=428
-  _globals['_CAPABILITY']._serialized_start=431
-  _globals['_CAPABILITY']._serialized_end=597
-  _globals['_CREATECHARGEREQUEST']._serialized_start=600
-  _globals['_CREATECHARGEREQUEST']._serialized_end=858
-  _globals['_CREATECHARGERESPONSE']._serialized_start=860
-  _globals['_CREATECHARGERESPONSE']._serialized_end=958
-  _globals['_GETCHARGEREQUEST']._serialized_start=960
-  _globals['_GETCHARGEREQUEST']._serialized_end=1052
-  _globals['_GETCHARGERESPONSE']._serialized_start=1054
-  _globals['_GETCHARGERESPONSE']._serialized_end=1149
-  _globals['_CANCELCHARGEREQUEST']._serialized_start=1151
-  _globals['_CANCELCHARGEREQUEST']._serialized_end=1245
-  _globals['_CANCELCHARGERESPONSE']._serialized_start=1247
-  _globals['_CANCELCHARGERESPONSE']._serialized_end=1308
-  _globals['_SUBMITCHARGEACTIONREQUEST']._serialized_start=1310
-  _globals['_SUBMITCHARGEACTIONREQUEST']._serialized_end=1419
-  _globals['_SUBMITCHARGEACTIONRESPONSE']._serialized_start=1421
-  _globals['_SUBMITCHARGEACTIONRESPONSE']._serialized_end=1525
-  _globals['_CREATEREFUNDREQUEST']._serialized_start=1528
-  _globals['_CREATEREFUNDREQUEST']._serialized_end=1706
-  _globals['_CREATEREFUNDRESPONSE']._serialized_start=1708
-  _globals['_CREATEREFUNDRESPONSE']._serialized_end=1796
-  _globals['_GETREFUNDREQUEST']._serialized_start=1798
-  _globals['_GETREFUNDREQUEST']._serialized_end=1901
-  _globals['_GETREFUNDRESPONSE']._serialized_start=1903
-  _globals['_GETREFUNDRESPONSE']._serialized_end=2022
-  _globals['_CHARGETOKENREQUEST']._serialized_start=2024
-  _globals['_CHARGETOKENREQUEST']._serialized_end=2151
-  _globals['_CHARGETOKENRESPONSE']._serialized_start=2153
-  _globals['_CHARGETOKENRESPONSE']._serialized_end=2250
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=2252
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=2379
-  _globals['_TRANSACTION']._serialized_start=2382
-  _globals['_TRANSACTION']._serialized_end=2520
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=2523
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=2661
-  _globals['_GATEWAYSERVICE']._serialized_start=2664
-  _globals['_GATEWAYSERVICE']._serialized_end=3463
+  _globals['_DESCRIBEGATEWAYRESPONSE']._serialized_end=458
+  _globals['_CAPABILITY']._serialized_start=461
+  _globals['_CAPABILITY']._serialized_end=627
+  _globals['_CREATECHARGEREQUEST']._serialized_start=630
+  _globals['_CREATECHARGEREQUEST']._serialized_end=888
+  _globals['_CREATECHARGERESPONSE']._serialized_start=890
+  _globals['_CREATECHARGERESPONSE']._serialized_end=988
+  _globals['_GETCHARGEREQUEST']._serialized_start=990
+  _globals['_GETCHARGEREQUEST']._serialized_end=1082
+  _globals['_GETCHARGERESPONSE']._serialized_start=1085
+  _globals['_GETCHARGERESPONSE']._serialized_end=1213
+  _globals['_CANCELCHARGEREQUEST']._serialized_start=1215
+  _globals['_CANCELCHARGEREQUEST']._serialized_end=1309
+  _globals['_CANCELCHARGERESPONSE']._serialized_start=1311
+  _globals['_CANCELCHARGERESPONSE']._serialized_end=1372
+  _globals['_SUBMITCHARGEACTIONREQUEST']._serialized_start=1374
+  _globals['_SUBMITCHARGEACTIONREQUEST']._serialized_end=1483
+  _globals['_SUBMITCHARGEACTIONRESPONSE']._serialized_start=1485
+  _globals['_SUBMITCHARGEACTIONRESPONSE']._serialized_end=1589
+  _globals['_CREATEREFUNDREQUEST']._serialized_start=1592
+  _globals['_CREATEREFUNDREQUEST']._serialized_end=1770
+  _globals['_CREATEREFUNDRESPONSE']._serialized_start=1773
+  _globals['_CREATEREFUNDRESPONSE']._serialized_end=1961
+  _globals['_GETREFUNDREQUEST']._serialized_start=1964
+  _globals['_GETREFUNDREQUEST']._serialized_end=2101
+  _globals['_GETREFUNDRESPONSE']._serialized_start=2104
+  _globals['_GETREFUNDRESPONSE']._serialized_end=2323
+  _globals['_CHARGETOKENREQUEST']._serialized_start=2325
+  _globals['_CHARGETOKENREQUEST']._serialized_end=2452
+  _globals['_CHARGETOKENRESPONSE']._serialized_start=2454
+  _globals['_CHARGETOKENRESPONSE']._serialized_end=2551
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=2553
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=2680
+  _globals['_TRANSACTION']._serialized_start=2683
+  _globals['_TRANSACTION']._serialized_end=2896
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=2899
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=3037
+  _globals['_LISTSETTLEMENTSREQUEST']._serialized_start=3039
+  _globals['_LISTSETTLEMENTSREQUEST']._serialized_end=3165
+  _globals['_SETTLEMENT']._serialized_start=3168
+  _globals['_SETTLEMENT']._serialized_end=3466
+  _globals['_SETTLEMENTLINE']._serialized_start=3469
+  _globals['_SETTLEMENTLINE']._serialized_end=3600
+  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_start=3603
+  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_end=3738
+  _globals['_GATEWAYSERVICE']._serialized_start=3886
+  _globals['_GATEWAYSERVICE']._serialized_end=4779
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from protos.common.v1 import customer_pb2 as _customer_pb2
 from protos.common.v1 import money_pb2 as _money_pb2
 from protos.common.v1 import payment_method_pb2 as _payment_method_pb2
@@ -22,6 +23,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TransactionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TransactionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TransactionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSACTION_KIND_UNSPECIFIED: _TransactionKind.ValueType  # 0
+    """Never sent."""
+    TRANSACTION_KIND_CHARGE: _TransactionKind.ValueType  # 1
+    """Money from a payer."""
+    TRANSACTION_KIND_REFUND: _TransactionKind.ValueType  # 2
+    """Money back to a payer."""
+    TRANSACTION_KIND_CHARGEBACK: _TransactionKind.ValueType  # 3
+    """Money that the payer's bank demands back. PENDING while it is disputed, SUCCEEDED when the money is gone, FAILED when it
+    stays.
+    """
+
+class TransactionKind(_TransactionKind, metaclass=_TransactionKindEnumTypeWrapper):
+    """What a row of the gateway's record is."""
+
+TRANSACTION_KIND_UNSPECIFIED: TransactionKind.ValueType  # 0
+"""Never sent."""
+TRANSACTION_KIND_CHARGE: TransactionKind.ValueType  # 1
+"""Money from a payer."""
+TRANSACTION_KIND_REFUND: TransactionKind.ValueType  # 2
+"""Money back to a payer."""
+TRANSACTION_KIND_CHARGEBACK: TransactionKind.ValueType  # 3
+"""Money that the payer's bank demands back. PENDING while it is disputed, SUCCEEDED when the money is gone, FAILED when it
+stays.
+"""
+Global___TransactionKind: _TypeAlias = TransactionKind  # noqa: Y015
 
 @_typing.final
 class DescribeGatewayRequest(_message.Message):
@@ -52,6 +85,7 @@ class DescribeGatewayResponse(_message.Message):
     CAN_REFUND_FIELD_NUMBER: _builtins.int
     CAN_CHARGE_TOKEN_FIELD_NUMBER: _builtins.int
     CAN_LOOK_UP_FIELD_NUMBER: _builtins.int
+    CAN_LIST_SETTLEMENTS_FIELD_NUMBER: _builtins.int
     gateway: _builtins.str
     """Its name, for example "flutterwave"."""
     can_cancel: _builtins.bool
@@ -62,6 +96,8 @@ class DescribeGatewayResponse(_message.Message):
     """Whether ChargeToken works."""
     can_look_up: _builtins.bool
     """Whether GetCharge works."""
+    can_list_settlements: _builtins.bool
+    """Whether ListSettlements works."""
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capability]:
         """What it can charge."""
@@ -75,10 +111,11 @@ class DescribeGatewayResponse(_message.Message):
         can_refund: _builtins.bool = ...,
         can_charge_token: _builtins.bool = ...,
         can_look_up: _builtins.bool = ...,
+        can_list_settlements: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_cancel", b"can_cancel", "can_charge_token", b"can_charge_token", "can_look_up", b"can_look_up", "can_refund", b"can_refund", "capabilities", b"capabilities", "gateway", b"gateway"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_cancel", b"can_cancel", "can_charge_token", b"can_charge_token", "can_list_settlements", b"can_list_settlements", "can_look_up", b"can_look_up", "can_refund", b"can_refund", "capabilities", b"capabilities", "gateway", b"gateway"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -246,21 +283,29 @@ class GetChargeResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     CHARGE_FIELD_NUMBER: _builtins.int
+    FURTHER_TRANSACTION_IDS_FIELD_NUMBER: _builtins.int
     outcome: _charge_pb2.Outcome.ValueType
     """Any outcome."""
     @_builtins.property
     def charge(self) -> _charge_pb2.Charge:
         """The charge; absent with NOT_FOUND."""
 
+    @_builtins.property
+    def further_transaction_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other transactions under the same reference that took money too (two tabs, a late transfer), as far as the gateway was
+        asked about them; look each up by its identifier.
+        """
+
     def __init__(
         self,
         *,
         outcome: _charge_pb2.Outcome.ValueType = ...,
         charge: _charge_pb2.Charge | None = ...,
+        further_transaction_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "further_transaction_ids", b"further_transaction_ids", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -397,7 +442,7 @@ class CreateRefundRequest(_message.Message):
     """The gateway's identifier of the charge."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """What goes back."""
+        """What goes back; part of what was taken, or all of it."""
 
     @_builtins.property
     def customer(self) -> _customer_pb2.Customer:
@@ -428,19 +473,35 @@ class CreateRefundResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     GATEWAY_REFUND_ID_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    GATEWAY_STATUS_FIELD_NUMBER: _builtins.int
     outcome: _charge_pb2.Outcome.ValueType
     """PENDING: accepted, and not yet done. SUCCEEDED or FAILED when the gateway knows at once."""
     gateway_refund_id: _builtins.str
     """The gateway's identifier of the refund."""
+    gateway_status: _builtins.str
+    """The gateway's own word for the status, for the audit trail."""
+    @_builtins.property
+    def fee(self) -> _money_pb2.Money:
+        """What the gateway takes from us for it; absent while unknown."""
+
+    @_builtins.property
+    def failure(self) -> _charge_pb2.ChargeFailure:
+        """Why it failed; absent when nothing failed."""
+
     def __init__(
         self,
         *,
         outcome: _charge_pb2.Outcome.ValueType = ...,
         gateway_refund_id: _builtins.str = ...,
+        fee: _money_pb2.Money | None = ...,
+        failure: _charge_pb2.ChargeFailure | None = ...,
+        gateway_status: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "fee", b"fee"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_refund_id", b"gateway_refund_id", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "fee", b"fee", "gateway_refund_id", b"gateway_refund_id", "gateway_status", b"gateway_status", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -455,22 +516,28 @@ class GetRefundRequest(_message.Message):
     REFUND_REFERENCE_FIELD_NUMBER: _builtins.int
     GATEWAY_REFUND_ID_FIELD_NUMBER: _builtins.int
     GATEWAY_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
     refund_reference: _builtins.str
     """Our reference of the refund."""
     gateway_refund_id: _builtins.str
     """The gateway's identifier of the refund; may be empty."""
     gateway_transaction_id: _builtins.str
     """The gateway's identifier of the charge."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What was to go back; what is found must be the same amount."""
+
     def __init__(
         self,
         *,
         refund_reference: _builtins.str = ...,
         gateway_refund_id: _builtins.str = ...,
         gateway_transaction_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_refund_id", b"gateway_refund_id", "gateway_transaction_id", b"gateway_transaction_id", "refund_reference", b"refund_reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "gateway_refund_id", b"gateway_refund_id", "gateway_transaction_id", b"gateway_transaction_id", "refund_reference", b"refund_reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -485,13 +552,26 @@ class GetRefundResponse(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     GATEWAY_REFUND_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    GATEWAY_STATUS_FIELD_NUMBER: _builtins.int
     outcome: _charge_pb2.Outcome.ValueType
     """Any outcome."""
     gateway_refund_id: _builtins.str
     """The gateway's identifier of the refund."""
+    gateway_status: _builtins.str
+    """The gateway's own word for the status, for the audit trail."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What goes back, as the gateway has it."""
+
+    @_builtins.property
+    def fee(self) -> _money_pb2.Money:
+        """What the gateway takes from us for it; absent while unknown."""
+
+    @_builtins.property
+    def failure(self) -> _charge_pb2.ChargeFailure:
+        """Why it failed; absent when nothing failed."""
 
     def __init__(
         self,
@@ -499,10 +579,13 @@ class GetRefundResponse(_message.Message):
         outcome: _charge_pb2.Outcome.ValueType = ...,
         gateway_refund_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
+        fee: _money_pb2.Money | None = ...,
+        failure: _charge_pb2.ChargeFailure | None = ...,
+        gateway_status: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "fee", b"fee"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "gateway_refund_id", b"gateway_refund_id", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "failure", b"failure", "fee", b"fee", "gateway_refund_id", b"gateway_refund_id", "gateway_status", b"gateway_status", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -605,18 +688,26 @@ Global___ListTransactionsRequest: _TypeAlias = ListTransactionsRequest  # noqa: 
 
 @_typing.final
 class Transaction(_message.Message):
-    """One transaction of the gateway's record."""
+    """One row of the gateway's record."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     CHARGE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CHARGE_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     outcome: _charge_pb2.Outcome.ValueType
     """What became of it."""
+    kind: Global___TransactionKind.ValueType
+    """What it is."""
+    charge_transaction_id: _builtins.str
+    """The gateway's identifier of the charge that a refund or chargeback belongs to; empty for charges, and where unknown."""
     @_builtins.property
     def charge(self) -> _charge_pb2.Charge:
-        """The charge."""
+        """The row in the words of a charge. A refund's or chargeback's identifier and amount are its own; its reference is ours of
+        the refund where the gateway keeps one, else of the charge, else empty.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -628,10 +719,12 @@ class Transaction(_message.Message):
         outcome: _charge_pb2.Outcome.ValueType = ...,
         charge: _charge_pb2.Charge | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___TransactionKind.ValueType = ...,
+        charge_transaction_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "create_time", b"create_time", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "charge_transaction_id", b"charge_transaction_id", "create_time", b"create_time", "kind", b"kind", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -668,3 +761,166 @@ class ListTransactionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTransactionsResponse: _TypeAlias = ListTransactionsResponse  # noqa: Y015
+
+@_typing.final
+class ListSettlementsRequest(_message.Message):
+    """The time range and page of settlements to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """next_page_token of the page before."""
+    @_builtins.property
+    def to(self) -> _timestamp_pb2.Timestamp:
+        """Paid out before this time."""
+
+    def __init__(
+        self,
+        *,
+        to: _timestamp_pb2.Timestamp | None = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "page_token", b"page_token", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSettlementsRequest: _TypeAlias = ListSettlementsRequest  # noqa: Y015
+
+@_typing.final
+class Settlement(_message.Message):
+    """One payout to the merchant: net = gross - fees - refunds - chargebacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTLEMENT_ID_FIELD_NUMBER: _builtins.int
+    NET_FIELD_NUMBER: _builtins.int
+    GROSS_FIELD_NUMBER: _builtins.int
+    FEES_FIELD_NUMBER: _builtins.int
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    CHARGEBACKS_FIELD_NUMBER: _builtins.int
+    SETTLE_TIME_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    settlement_id: _builtins.str
+    """The gateway's identifier of the settlement."""
+    @_builtins.property
+    def net(self) -> _money_pb2.Money:
+        """What was paid out."""
+
+    @_builtins.property
+    def gross(self) -> _money_pb2.Money:
+        """What the payers had paid."""
+
+    @_builtins.property
+    def fees(self) -> _money_pb2.Money:
+        """What the gateway kept."""
+
+    @_builtins.property
+    def refunds(self) -> _money_pb2.Money:
+        """What went back to payers."""
+
+    @_builtins.property
+    def chargebacks(self) -> _money_pb2.Money:
+        """What payers' banks took back."""
+
+    @_builtins.property
+    def settle_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was paid out."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettlementLine]:
+        """The transactions in it."""
+
+    def __init__(
+        self,
+        *,
+        settlement_id: _builtins.str = ...,
+        net: _money_pb2.Money | None = ...,
+        gross: _money_pb2.Money | None = ...,
+        fees: _money_pb2.Money | None = ...,
+        refunds: _money_pb2.Money | None = ...,
+        chargebacks: _money_pb2.Money | None = ...,
+        settle_time: _timestamp_pb2.Timestamp | None = ...,
+        lines: _abc.Iterable[Global___SettlementLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chargebacks", b"chargebacks", "fees", b"fees", "gross", b"gross", "net", b"net", "refunds", b"refunds", "settle_time", b"settle_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chargebacks", b"chargebacks", "fees", b"fees", "gross", b"gross", "lines", b"lines", "net", b"net", "refunds", b"refunds", "settle_time", b"settle_time", "settlement_id", b"settlement_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Settlement: _TypeAlias = Settlement  # noqa: Y015
+
+@_typing.final
+class SettlementLine(_message.Message):
+    """One transaction in a settlement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GATEWAY_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    GROSS_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    gateway_transaction_id: _builtins.str
+    """The gateway's identifier of the charge."""
+    reference: _builtins.str
+    """Our reference of the charge."""
+    @_builtins.property
+    def gross(self) -> _money_pb2.Money:
+        """What the payer had paid."""
+
+    @_builtins.property
+    def fee(self) -> _money_pb2.Money:
+        """What the gateway kept of it."""
+
+    def __init__(
+        self,
+        *,
+        gateway_transaction_id: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        gross: _money_pb2.Money | None = ...,
+        fee: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fee", b"fee", "gross", b"gross"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fee", b"fee", "gateway_transaction_id", b"gateway_transaction_id", "gross", b"gross", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettlementLine: _TypeAlias = SettlementLine  # noqa: Y015
+
+@_typing.final
+class ListSettlementsResponse(_message.Message):
+    """One page of settlements."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    SETTLEMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    outcome: _charge_pb2.Outcome.ValueType
+    """Always SUCCEEDED: the list was read."""
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def settlements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Settlement]:
+        """The settlements that were paid out, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        outcome: _charge_pb2.Outcome.ValueType = ...,
+        settlements: _abc.Iterable[Global___Settlement] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "outcome", b"outcome", "settlements", b"settlements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSettlementsResponse: _TypeAlias = ListSettlementsResponse  # noqa: Y015

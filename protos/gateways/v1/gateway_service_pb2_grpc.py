@@ -84,6 +84,11 @@ class GatewayServiceStub:
                 request_serializer=protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListTransactionsRequest.SerializeToString,
                 response_deserializer=protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListTransactionsResponse.FromString,
                 _registered_method=True)
+        self.ListSettlements = channel.unary_unary(
+                '/gateways.v1.GatewayService/ListSettlements',
+                request_serializer=protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListSettlementsRequest.SerializeToString,
+                response_deserializer=protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListSettlementsResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -154,7 +159,16 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTransactions(self, request, context):
-        """Lists what the gateway recorded in a time range, for reconciliation. Money: none moves.
+        """Lists what the gateway recorded in a time range, for reconciliation: charges, refunds and chargebacks, every try under
+        every reference. Money: none moves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSettlements(self, request, context):
+        """Lists what the gateway paid out to the merchant in a time range, each with the transactions in it. Money: none moves.
+        UNIMPLEMENTED (NOT_CREATED) where the gateway has no such list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -207,6 +221,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ListTransactions,
                     request_deserializer=protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListTransactionsRequest.FromString,
                     response_serializer=protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListTransactionsResponse.SerializeToString,
+            ),
+            'ListSettlements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSettlements,
+                    request_deserializer=protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListSettlementsRequest.FromString,
+                    response_serializer=protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListSettlementsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -457,6 +476,33 @@ class GatewayService:
             '/gateways.v1.GatewayService/ListTransactions',
             protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListTransactionsRequest.SerializeToString,
             protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSettlements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateways.v1.GatewayService/ListSettlements',
+            protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListSettlementsRequest.SerializeToString,
+            protos_dot_gateways_dot_v1_dot_gateway__service__pb2.ListSettlementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,7 +61,13 @@ class GatewayServiceStub:
     ChargeToken: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ChargeTokenRequest, _gateway_service_pb2.ChargeTokenResponse]
     """Charges a stored card token without the payer. Money: is taken."""
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListTransactionsRequest, _gateway_service_pb2.ListTransactionsResponse]
-    """Lists what the gateway recorded in a time range, for reconciliation. Money: none moves."""
+    """Lists what the gateway recorded in a time range, for reconciliation: charges, refunds and chargebacks, every try under
+    every reference. Money: none moves.
+    """
+    ListSettlements: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListSettlementsRequest, _gateway_service_pb2.ListSettlementsResponse]
+    """Lists what the gateway paid out to the merchant in a time range, each with the transactions in it. Money: none moves.
+    UNIMPLEMENTED (NOT_CREATED) where the gateway has no such list.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -96,7 +102,13 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     ChargeToken: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ChargeTokenRequest, _gateway_service_pb2.ChargeTokenResponse]  # type: ignore[assignment]
     """Charges a stored card token without the payer. Money: is taken."""
     ListTransactions: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListTransactionsRequest, _gateway_service_pb2.ListTransactionsResponse]  # type: ignore[assignment]
-    """Lists what the gateway recorded in a time range, for reconciliation. Money: none moves."""
+    """Lists what the gateway recorded in a time range, for reconciliation: charges, refunds and chargebacks, every try under
+    every reference. Money: none moves.
+    """
+    ListSettlements: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListSettlementsRequest, _gateway_service_pb2.ListSettlementsResponse]  # type: ignore[assignment]
+    """Lists what the gateway paid out to the merchant in a time range, each with the transactions in it. Money: none moves.
+    UNIMPLEMENTED (NOT_CREATED) where the gateway has no such list.
+    """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """One gateway behind one contract. Served by every adapter; only the payments service calls it. Adapters keep no state: our
@@ -182,6 +194,18 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.ListTransactionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.ListTransactionsResponse, _abc.Awaitable[_gateway_service_pb2.ListTransactionsResponse]]:
-        """Lists what the gateway recorded in a time range, for reconciliation. Money: none moves."""
+        """Lists what the gateway recorded in a time range, for reconciliation: charges, refunds and chargebacks, every try under
+        every reference. Money: none moves.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSettlements(
+        self,
+        request: _gateway_service_pb2.ListSettlementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.ListSettlementsResponse, _abc.Awaitable[_gateway_service_pb2.ListSettlementsResponse]]:
+        """Lists what the gateway paid out to the merchant in a time range, each with the transactions in it. Money: none moves.
+        UNIMPLEMENTED (NOT_CREATED) where the gateway has no such list.
+        """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from protos.common.v1 import money_pb2 as _money_pb2
+from protos.payments.v1 import refund_pb2 as _refund_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -87,6 +88,11 @@ class GatewayEvent(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    GATEWAY_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    TRY_COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_TRY_TIME_FIELD_NUMBER: _builtins.int
+    DUPLICATE_COUNT_FIELD_NUMBER: _builtins.int
     gateway_event_id: _builtins.str
     """Identifier of the stored event."""
     gateway: _builtins.str
@@ -101,9 +107,21 @@ class GatewayEvent(_message.Message):
     """Our reference as the body has it."""
     payment_id: _builtins.str
     """The payment it was applied to; empty when none."""
+    gateway_transaction_id: _builtins.str
+    """The gateway's identifier as the body has it."""
+    note: _builtins.str
+    """Why it is not handled yet, for operators."""
+    try_count: _builtins.int
+    """How often it was handled."""
+    duplicate_count: _builtins.int
+    """How often the same delivery came again."""
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
         """When the receiver took it."""
+
+    @_builtins.property
+    def next_try_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is handled next; absent when it is done."""
 
     def __init__(
         self,
@@ -116,10 +134,15 @@ class GatewayEvent(_message.Message):
         reference: _builtins.str = ...,
         payment_id: _builtins.str = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
+        gateway_transaction_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+        try_count: _builtins.int = ...,
+        next_try_time: _timestamp_pb2.Timestamp | None = ...,
+        duplicate_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_try_time", b"next_try_time", "receive_time", b"receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_key", b"event_key", "event_type", b"event_type", "gateway", b"gateway", "gateway_event_id", b"gateway_event_id", "payment_id", b"payment_id", "receive_time", b"receive_time", "reference", b"reference", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate_count", b"duplicate_count", "event_key", b"event_key", "event_type", b"event_type", "gateway", b"gateway", "gateway_event_id", b"gateway_event_id", "gateway_transaction_id", b"gateway_transaction_id", "next_try_time", b"next_try_time", "note", b"note", "payment_id", b"payment_id", "receive_time", b"receive_time", "reference", b"reference", "status", b"status", "try_count", b"try_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -135,6 +158,10 @@ class ListGatewayEventsRequest(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    RECEIVED_AFTER_FIELD_NUMBER: _builtins.int
+    RECEIVED_BEFORE_FIELD_NUMBER: _builtins.int
     gateway: _builtins.str
     """Only this gateway's."""
     status: _builtins.str
@@ -142,7 +169,19 @@ class ListGatewayEventsRequest(_message.Message):
     page_size: _builtins.int
     """At most this many; 0 means 50, and more than 200 means 200."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """next_page_token of the page before, with the same filters."""
+    payment_id: _builtins.str
+    """Only events that were applied to this payment."""
+    event_type: _builtins.str
+    """Only events of this type."""
+    @_builtins.property
+    def received_after(self) -> _timestamp_pb2.Timestamp:
+        """Only events received at or after this time."""
+
+    @_builtins.property
+    def received_before(self) -> _timestamp_pb2.Timestamp:
+        """Only events received before this time."""
+
     def __init__(
         self,
         *,
@@ -150,10 +189,14 @@ class ListGatewayEventsRequest(_message.Message):
         status: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        received_after: _timestamp_pb2.Timestamp | None = ...,
+        received_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["received_after", b"received_after", "received_before", b"received_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "page_size", b"page_size", "page_token", b"page_token", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_type", b"event_type", "gateway", b"gateway", "page_size", b"page_size", "page_token", b"page_token", "payment_id", b"payment_id", "received_after", b"received_after", "received_before", b"received_before", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,7 +232,7 @@ Global___ListGatewayEventsResponse: _TypeAlias = ListGatewayEventsResponse  # no
 
 @_typing.final
 class ReplayGatewayEventsRequest(_message.Message):
-    """The callbacks to handle again."""
+    """The callbacks to handle again: exactly one way of choosing is given."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -204,7 +247,7 @@ class ReplayGatewayEventsRequest(_message.Message):
     """Chosen by the caller; 1 to 255 printable ASCII characters."""
     @_builtins.property
     def gateway_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """These events."""
+        """These events; at most 1,000."""
 
     @_builtins.property
     def received_after(self) -> _timestamp_pb2.Timestamp:
@@ -287,8 +330,11 @@ class ListUnattributedEventsResponse(_message.Message):
 
     GATEWAY_EVENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
+    total_count: _builtins.int
+    """How many there are in all."""
     @_builtins.property
     def gateway_events(self) -> _containers.RepeatedCompositeFieldContainer[Global___GatewayEvent]:
         """Oldest first."""
@@ -298,14 +344,237 @@ class ListUnattributedEventsResponse(_message.Message):
         *,
         gateway_events: _abc.Iterable[Global___GatewayEvent] | None = ...,
         next_page_token: _builtins.str = ...,
+        total_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_events", b"gateway_events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_events", b"gateway_events", "next_page_token", b"next_page_token", "total_count", b"total_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListUnattributedEventsResponse: _TypeAlias = ListUnattributedEventsResponse  # noqa: Y015
+
+@_typing.final
+class ListReviewsRequest(_message.Message):
+    """The page to read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many; 0 means 50, and more than 200 means 200."""
+    page_token: _builtins.str
+    """next_page_token of the page before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReviewsRequest: _TypeAlias = ListReviewsRequest  # noqa: Y015
+
+@_typing.final
+class Review(_message.Message):
+    """Money that is held until somebody decides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_STATUS_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    GATEWAY_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    HOLD_TIME_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment it was meant for."""
+    payment_status: _builtins.str
+    """The payment's status."""
+    reason: _builtins.str
+    """How it differs, in a sentence."""
+    gateway: _builtins.str
+    """The gateway that has it."""
+    reference: _builtins.str
+    """Our reference of the attempt."""
+    @_builtins.property
+    def expected(self) -> _money_pb2.Money:
+        """What was asked for."""
+
+    @_builtins.property
+    def received(self) -> _money_pb2.Money:
+        """What arrived."""
+
+    @_builtins.property
+    def hold_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is held."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        payment_status: _builtins.str = ...,
+        expected: _money_pb2.Money | None = ...,
+        received: _money_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
+        gateway: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        hold_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "hold_time", b"hold_time", "received", b"received"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "gateway", b"gateway", "hold_time", b"hold_time", "payment_id", b"payment_id", "payment_status", b"payment_status", "reason", b"reason", "received", b"received", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Review: _TypeAlias = Review  # noqa: Y015
+
+@_typing.final
+class ListReviewsResponse(_message.Message):
+    """One page of reviews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    total_count: _builtins.int
+    """How many there are in all."""
+    @_builtins.property
+    def reviews(self) -> _containers.RepeatedCompositeFieldContainer[Global___Review]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        reviews: _abc.Iterable[Global___Review] | None = ...,
+        next_page_token: _builtins.str = ...,
+        total_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reviews", b"reviews", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReviewsResponse: _TypeAlias = ListReviewsResponse  # noqa: Y015
+
+@_typing.final
+class ListFailedRefundsRequest(_message.Message):
+    """The page to read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many; 0 means 50, and more than 200 means 200."""
+    page_token: _builtins.str
+    """next_page_token of the page before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFailedRefundsRequest: _TypeAlias = ListFailedRefundsRequest  # noqa: Y015
+
+@_typing.final
+class ListFailedRefundsResponse(_message.Message):
+    """One page of refunds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    total_count: _builtins.int
+    """How many there are in all."""
+    @_builtins.property
+    def refunds(self) -> _containers.RepeatedCompositeFieldContainer[_refund_pb2.Refund]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        refunds: _abc.Iterable[_refund_pb2.Refund] | None = ...,
+        next_page_token: _builtins.str = ...,
+        total_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "refunds", b"refunds", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFailedRefundsResponse: _TypeAlias = ListFailedRefundsResponse  # noqa: Y015
+
+@_typing.final
+class RetryRefundRequest(_message.Message):
+    """The refund to try again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    """The refund's identifier."""
+    idempotency_key: _builtins.str
+    """Chosen by the caller; 1 to 255 printable ASCII characters."""
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "refund_id", b"refund_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryRefundRequest: _TypeAlias = RetryRefundRequest  # noqa: Y015
+
+@_typing.final
+class RetryRefundResponse(_message.Message):
+    """The refund that is tried again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def refund(self) -> _refund_pb2.Refund:
+        """The refund."""
+
+    def __init__(
+        self,
+        *,
+        refund: _refund_pb2.Refund | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund", b"refund"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryRefundResponse: _TypeAlias = RetryRefundResponse  # noqa: Y015
 
 @_typing.final
 class AttributeEventRequest(_message.Message):
@@ -550,19 +819,33 @@ class RunReconciliationResponse(_message.Message):
 
     COMPARED_COUNT_FIELD_NUMBER: _builtins.int
     BREAK_COUNT_FIELD_NUMBER: _builtins.int
+    HEALED_COUNT_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    CLEARING_BALANCES_FIELD_NUMBER: _builtins.int
     compared_count: _builtins.int
     """How many rows were compared."""
     break_count: _builtins.int
     """How many differences were found."""
+    healed_count: _builtins.int
+    """How many of them were healed."""
+    run_id: _builtins.str
+    """Identifier of the run."""
+    @_builtins.property
+    def clearing_balances(self) -> _containers.RepeatedCompositeFieldContainer[_money_pb2.Money]:
+        """What the clearing account of the gateway holds now, per currency: captured and not yet settled."""
+
     def __init__(
         self,
         *,
         compared_count: _builtins.int = ...,
         break_count: _builtins.int = ...,
+        healed_count: _builtins.int = ...,
+        run_id: _builtins.str = ...,
+        clearing_balances: _abc.Iterable[_money_pb2.Money] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["break_count", b"break_count", "compared_count", b"compared_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["break_count", b"break_count", "clearing_balances", b"clearing_balances", "compared_count", b"compared_count", "healed_count", b"healed_count", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -579,6 +862,10 @@ class ReconciliationBreak(_message.Message):
     GATEWAY_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    GATEWAY_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    FIND_TIME_FIELD_NUMBER: _builtins.int
     break_id: _builtins.str
     """Identifier of the difference."""
     kind: _builtins.str
@@ -589,6 +876,16 @@ class ReconciliationBreak(_message.Message):
     """Our reference."""
     summary: _builtins.str
     """What differs, in a sentence."""
+    payment_id: _builtins.str
+    """The payment it is about; empty when none."""
+    gateway_transaction_id: _builtins.str
+    """The gateway's identifier of the transaction, refund, chargeback or settlement."""
+    status: _builtins.str
+    """open, or healed."""
+    @_builtins.property
+    def find_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was first found."""
+
     def __init__(
         self,
         *,
@@ -597,10 +894,14 @@ class ReconciliationBreak(_message.Message):
         gateway: _builtins.str = ...,
         reference: _builtins.str = ...,
         summary: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+        gateway_transaction_id: _builtins.str = ...,
+        status: _builtins.str = ...,
+        find_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["find_time", b"find_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["break_id", b"break_id", "gateway", b"gateway", "kind", b"kind", "reference", b"reference", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["break_id", b"break_id", "find_time", b"find_time", "gateway", b"gateway", "gateway_transaction_id", b"gateway_transaction_id", "kind", b"kind", "payment_id", b"payment_id", "reference", b"reference", "status", b"status", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -614,19 +915,27 @@ class ListReconciliationBreaksRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    GATEWAY_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 0 means 50, and more than 200 means 200."""
     page_token: _builtins.str
     """next_page_token of the page before."""
+    gateway: _builtins.str
+    """Only of this gateway; empty means any."""
+    status: _builtins.str
+    """Only "open" or only "healed"; empty means both."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        gateway: _builtins.str = ...,
+        status: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "page_size", b"page_size", "page_token", b"page_token", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -55,10 +55,25 @@ class OperationsServiceStub:
                 request_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.AttributeEventRequest.SerializeToString,
                 response_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.AttributeEventResponse.FromString,
                 _registered_method=True)
+        self.ListReviews = channel.unary_unary(
+                '/operations.v1.OperationsService/ListReviews',
+                request_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ListReviewsRequest.SerializeToString,
+                response_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ListReviewsResponse.FromString,
+                _registered_method=True)
         self.ResolveReview = channel.unary_unary(
                 '/operations.v1.OperationsService/ResolveReview',
                 request_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ResolveReviewRequest.SerializeToString,
                 response_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ResolveReviewResponse.FromString,
+                _registered_method=True)
+        self.ListFailedRefunds = channel.unary_unary(
+                '/operations.v1.OperationsService/ListFailedRefunds',
+                request_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ListFailedRefundsRequest.SerializeToString,
+                response_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ListFailedRefundsResponse.FromString,
+                _registered_method=True)
+        self.RetryRefund = channel.unary_unary(
+                '/operations.v1.OperationsService/RetryRefund',
+                request_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.RetryRefundRequest.SerializeToString,
+                response_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.RetryRefundResponse.FromString,
                 _registered_method=True)
         self.ListDisputes = channel.unary_unary(
                 '/operations.v1.OperationsService/ListDisputes',
@@ -99,7 +114,9 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReplayGatewayEvents(self, request, context):
-        """Handles stored callbacks again. Money: each has its effect exactly once. Idempotency: required key.
+        """Handles stored callbacks again: some, all of a payment, or all of a time range of at most 31 days. Money: each has its
+        effect exactly once, however often it is handled. Idempotency: required key. Errors: INVALID_ARGUMENT (also when more
+        than 10,000 would be handled).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,15 +130,40 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AttributeEvent(self, request, context):
-        """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotency:
-        required key.
+        """Gives an unattributed callback to a payment: the gateway is asked about its transaction, and the money found there
+        counts for that payment. Money: grants what the verified money bought, or is surplus. Idempotency: required key. Errors:
+        NOT_FOUND (EVENT_NOT_FOUND, PAYMENT_NOT_FOUND), FAILED_PRECONDITION (EVENT_NOT_UNATTRIBUTED, NO_MONEY_FOUND),
+        UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReviews(self, request, context):
+        """Lists money that is held because its amount or currency is not what was asked for, oldest first. Money: none moves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolveReview(self, request, context):
-        """Decides a payment that is held for review. Money: grants or refunds. Idempotency: required key.
+        """Decides about the money that is held on a payment. Money: grants the tier for it, or sends it back. Idempotency:
+        required key. Errors: NOT_FOUND, FAILED_PRECONDITION (PAYMENT_NOT_HELD, REVIEW_CANNOT_GRANT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFailedRefunds(self, request, context):
+        """Lists refunds that failed, or whose outcome stays unknown, oldest first. Money: none moves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryRefund(self, request, context):
+        """Tries a failed refund again, under a new reference. Money: goes back to the payer once. Idempotency: required key.
+        Errors: NOT_FOUND, FAILED_PRECONDITION (REFUND_NOT_FAILED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +177,9 @@ class OperationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RunReconciliation(self, request, context):
-        """Compares our record with a gateway's. Money: heals what is provable. Idempotency: required key.
+        """Compares our record with a gateway's transactions and settlements. Money: heals what is provable (late and double
+        payments, refunds and chargebacks made there); the rest is listed. Idempotency: required key. Errors: INVALID_ARGUMENT,
+        UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,10 +229,25 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.AttributeEventRequest.FromString,
                     response_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.AttributeEventResponse.SerializeToString,
             ),
+            'ListReviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReviews,
+                    request_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ListReviewsRequest.FromString,
+                    response_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ListReviewsResponse.SerializeToString,
+            ),
             'ResolveReview': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveReview,
                     request_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ResolveReviewRequest.FromString,
                     response_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ResolveReviewResponse.SerializeToString,
+            ),
+            'ListFailedRefunds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFailedRefunds,
+                    request_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ListFailedRefundsRequest.FromString,
+                    response_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.ListFailedRefundsResponse.SerializeToString,
+            ),
+            'RetryRefund': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryRefund,
+                    request_deserializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.RetryRefundRequest.FromString,
+                    response_serializer=protos_dot_operations_dot_v1_dot_operations__service__pb2.RetryRefundResponse.SerializeToString,
             ),
             'ListDisputes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDisputes,
@@ -336,6 +395,33 @@ class OperationsService:
             _registered_method=True)
 
     @staticmethod
+    def ListReviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/operations.v1.OperationsService/ListReviews',
+            protos_dot_operations_dot_v1_dot_operations__service__pb2.ListReviewsRequest.SerializeToString,
+            protos_dot_operations_dot_v1_dot_operations__service__pb2.ListReviewsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ResolveReview(request,
             target,
             options=(),
@@ -352,6 +438,60 @@ class OperationsService:
             '/operations.v1.OperationsService/ResolveReview',
             protos_dot_operations_dot_v1_dot_operations__service__pb2.ResolveReviewRequest.SerializeToString,
             protos_dot_operations_dot_v1_dot_operations__service__pb2.ResolveReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFailedRefunds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/operations.v1.OperationsService/ListFailedRefunds',
+            protos_dot_operations_dot_v1_dot_operations__service__pb2.ListFailedRefundsRequest.SerializeToString,
+            protos_dot_operations_dot_v1_dot_operations__service__pb2.ListFailedRefundsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryRefund(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/operations.v1.OperationsService/RetryRefund',
+            protos_dot_operations_dot_v1_dot_operations__service__pb2.RetryRefundRequest.SerializeToString,
+            protos_dot_operations_dot_v1_dot_operations__service__pb2.RetryRefundResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,19 +36,37 @@ class OperationsServiceStub:
     ListGatewayEvents: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListGatewayEventsRequest, _operations_service_pb2.ListGatewayEventsResponse]
     """Lists stored gateway callbacks, newest first. Money: none moves."""
     ReplayGatewayEvents: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ReplayGatewayEventsRequest, _operations_service_pb2.ReplayGatewayEventsResponse]
-    """Handles stored callbacks again. Money: each has its effect exactly once. Idempotency: required key."""
+    """Handles stored callbacks again: some, all of a payment, or all of a time range of at most 31 days. Money: each has its
+    effect exactly once, however often it is handled. Idempotency: required key. Errors: INVALID_ARGUMENT (also when more
+    than 10,000 would be handled).
+    """
     ListUnattributedEvents: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListUnattributedEventsRequest, _operations_service_pb2.ListUnattributedEventsResponse]
     """Lists verified callbacks that match no payment, oldest first. Money: none moves."""
     AttributeEvent: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.AttributeEventRequest, _operations_service_pb2.AttributeEventResponse]
-    """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotency:
-    required key.
+    """Gives an unattributed callback to a payment: the gateway is asked about its transaction, and the money found there
+    counts for that payment. Money: grants what the verified money bought, or is surplus. Idempotency: required key. Errors:
+    NOT_FOUND (EVENT_NOT_FOUND, PAYMENT_NOT_FOUND), FAILED_PRECONDITION (EVENT_NOT_UNATTRIBUTED, NO_MONEY_FOUND),
+    UNAVAILABLE.
     """
+    ListReviews: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListReviewsRequest, _operations_service_pb2.ListReviewsResponse]
+    """Lists money that is held because its amount or currency is not what was asked for, oldest first. Money: none moves."""
     ResolveReview: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveReviewRequest, _operations_service_pb2.ResolveReviewResponse]
-    """Decides a payment that is held for review. Money: grants or refunds. Idempotency: required key."""
+    """Decides about the money that is held on a payment. Money: grants the tier for it, or sends it back. Idempotency:
+    required key. Errors: NOT_FOUND, FAILED_PRECONDITION (PAYMENT_NOT_HELD, REVIEW_CANNOT_GRANT).
+    """
+    ListFailedRefunds: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListFailedRefundsRequest, _operations_service_pb2.ListFailedRefundsResponse]
+    """Lists refunds that failed, or whose outcome stays unknown, oldest first. Money: none moves."""
+    RetryRefund: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RetryRefundRequest, _operations_service_pb2.RetryRefundResponse]
+    """Tries a failed refund again, under a new reference. Money: goes back to the payer once. Idempotency: required key.
+    Errors: NOT_FOUND, FAILED_PRECONDITION (REFUND_NOT_FAILED).
+    """
     ListDisputes: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListDisputesRequest, _operations_service_pb2.ListDisputesResponse]
     """Lists disputes, nearest deadline first. Money: none moves."""
     RunReconciliation: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RunReconciliationRequest, _operations_service_pb2.RunReconciliationResponse]
-    """Compares our record with a gateway's. Money: heals what is provable. Idempotency: required key."""
+    """Compares our record with a gateway's transactions and settlements. Money: heals what is provable (late and double
+    payments, refunds and chargebacks made there); the rest is listed. Idempotency: required key. Errors: INVALID_ARGUMENT,
+    UNAVAILABLE.
+    """
     ListReconciliationBreaks: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListReconciliationBreaksRequest, _operations_service_pb2.ListReconciliationBreaksResponse]
     """Lists the differences that reconciliation found. Money: none moves."""
     GetMetrics: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.GetMetricsRequest, _operations_service_pb2.GetMetricsResponse]
@@ -64,19 +82,37 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     ListGatewayEvents: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListGatewayEventsRequest, _operations_service_pb2.ListGatewayEventsResponse]  # type: ignore[assignment]
     """Lists stored gateway callbacks, newest first. Money: none moves."""
     ReplayGatewayEvents: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ReplayGatewayEventsRequest, _operations_service_pb2.ReplayGatewayEventsResponse]  # type: ignore[assignment]
-    """Handles stored callbacks again. Money: each has its effect exactly once. Idempotency: required key."""
+    """Handles stored callbacks again: some, all of a payment, or all of a time range of at most 31 days. Money: each has its
+    effect exactly once, however often it is handled. Idempotency: required key. Errors: INVALID_ARGUMENT (also when more
+    than 10,000 would be handled).
+    """
     ListUnattributedEvents: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListUnattributedEventsRequest, _operations_service_pb2.ListUnattributedEventsResponse]  # type: ignore[assignment]
     """Lists verified callbacks that match no payment, oldest first. Money: none moves."""
     AttributeEvent: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.AttributeEventRequest, _operations_service_pb2.AttributeEventResponse]  # type: ignore[assignment]
-    """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotency:
-    required key.
+    """Gives an unattributed callback to a payment: the gateway is asked about its transaction, and the money found there
+    counts for that payment. Money: grants what the verified money bought, or is surplus. Idempotency: required key. Errors:
+    NOT_FOUND (EVENT_NOT_FOUND, PAYMENT_NOT_FOUND), FAILED_PRECONDITION (EVENT_NOT_UNATTRIBUTED, NO_MONEY_FOUND),
+    UNAVAILABLE.
     """
+    ListReviews: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListReviewsRequest, _operations_service_pb2.ListReviewsResponse]  # type: ignore[assignment]
+    """Lists money that is held because its amount or currency is not what was asked for, oldest first. Money: none moves."""
     ResolveReview: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ResolveReviewRequest, _operations_service_pb2.ResolveReviewResponse]  # type: ignore[assignment]
-    """Decides a payment that is held for review. Money: grants or refunds. Idempotency: required key."""
+    """Decides about the money that is held on a payment. Money: grants the tier for it, or sends it back. Idempotency:
+    required key. Errors: NOT_FOUND, FAILED_PRECONDITION (PAYMENT_NOT_HELD, REVIEW_CANNOT_GRANT).
+    """
+    ListFailedRefunds: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListFailedRefundsRequest, _operations_service_pb2.ListFailedRefundsResponse]  # type: ignore[assignment]
+    """Lists refunds that failed, or whose outcome stays unknown, oldest first. Money: none moves."""
+    RetryRefund: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RetryRefundRequest, _operations_service_pb2.RetryRefundResponse]  # type: ignore[assignment]
+    """Tries a failed refund again, under a new reference. Money: goes back to the payer once. Idempotency: required key.
+    Errors: NOT_FOUND, FAILED_PRECONDITION (REFUND_NOT_FAILED).
+    """
     ListDisputes: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListDisputesRequest, _operations_service_pb2.ListDisputesResponse]  # type: ignore[assignment]
     """Lists disputes, nearest deadline first. Money: none moves."""
     RunReconciliation: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RunReconciliationRequest, _operations_service_pb2.RunReconciliationResponse]  # type: ignore[assignment]
-    """Compares our record with a gateway's. Money: heals what is provable. Idempotency: required key."""
+    """Compares our record with a gateway's transactions and settlements. Money: heals what is provable (late and double
+    payments, refunds and chargebacks made there); the rest is listed. Idempotency: required key. Errors: INVALID_ARGUMENT,
+    UNAVAILABLE.
+    """
     ListReconciliationBreaks: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListReconciliationBreaksRequest, _operations_service_pb2.ListReconciliationBreaksResponse]  # type: ignore[assignment]
     """Lists the differences that reconciliation found. Money: none moves."""
     GetMetrics: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.GetMetricsRequest, _operations_service_pb2.GetMetricsResponse]  # type: ignore[assignment]
@@ -101,7 +137,10 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.ReplayGatewayEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ReplayGatewayEventsResponse, _abc.Awaitable[_operations_service_pb2.ReplayGatewayEventsResponse]]:
-        """Handles stored callbacks again. Money: each has its effect exactly once. Idempotency: required key."""
+        """Handles stored callbacks again: some, all of a payment, or all of a time range of at most 31 days. Money: each has its
+        effect exactly once, however often it is handled. Idempotency: required key. Errors: INVALID_ARGUMENT (also when more
+        than 10,000 would be handled).
+        """
 
     @_abc_1.abstractmethod
     def ListUnattributedEvents(
@@ -117,9 +156,19 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.AttributeEventRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.AttributeEventResponse, _abc.Awaitable[_operations_service_pb2.AttributeEventResponse]]:
-        """Gives an unattributed callback to a payment. Money: grants what the verified money bought. Idempotency:
-        required key.
+        """Gives an unattributed callback to a payment: the gateway is asked about its transaction, and the money found there
+        counts for that payment. Money: grants what the verified money bought, or is surplus. Idempotency: required key. Errors:
+        NOT_FOUND (EVENT_NOT_FOUND, PAYMENT_NOT_FOUND), FAILED_PRECONDITION (EVENT_NOT_UNATTRIBUTED, NO_MONEY_FOUND),
+        UNAVAILABLE.
         """
+
+    @_abc_1.abstractmethod
+    def ListReviews(
+        self,
+        request: _operations_service_pb2.ListReviewsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ListReviewsResponse, _abc.Awaitable[_operations_service_pb2.ListReviewsResponse]]:
+        """Lists money that is held because its amount or currency is not what was asked for, oldest first. Money: none moves."""
 
     @_abc_1.abstractmethod
     def ResolveReview(
@@ -127,7 +176,27 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.ResolveReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ResolveReviewResponse, _abc.Awaitable[_operations_service_pb2.ResolveReviewResponse]]:
-        """Decides a payment that is held for review. Money: grants or refunds. Idempotency: required key."""
+        """Decides about the money that is held on a payment. Money: grants the tier for it, or sends it back. Idempotency:
+        required key. Errors: NOT_FOUND, FAILED_PRECONDITION (PAYMENT_NOT_HELD, REVIEW_CANNOT_GRANT).
+        """
+
+    @_abc_1.abstractmethod
+    def ListFailedRefunds(
+        self,
+        request: _operations_service_pb2.ListFailedRefundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.ListFailedRefundsResponse, _abc.Awaitable[_operations_service_pb2.ListFailedRefundsResponse]]:
+        """Lists refunds that failed, or whose outcome stays unknown, oldest first. Money: none moves."""
+
+    @_abc_1.abstractmethod
+    def RetryRefund(
+        self,
+        request: _operations_service_pb2.RetryRefundRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.RetryRefundResponse, _abc.Awaitable[_operations_service_pb2.RetryRefundResponse]]:
+        """Tries a failed refund again, under a new reference. Money: goes back to the payer once. Idempotency: required key.
+        Errors: NOT_FOUND, FAILED_PRECONDITION (REFUND_NOT_FAILED).
+        """
 
     @_abc_1.abstractmethod
     def ListDisputes(
@@ -143,7 +212,10 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.RunReconciliationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.RunReconciliationResponse, _abc.Awaitable[_operations_service_pb2.RunReconciliationResponse]]:
-        """Compares our record with a gateway's. Money: heals what is provable. Idempotency: required key."""
+        """Compares our record with a gateway's transactions and settlements. Money: heals what is provable (late and double
+        payments, refunds and chargebacks made there); the rest is listed. Idempotency: required key. Errors: INVALID_ARGUMENT,
+        UNAVAILABLE.
+        """
 
     @_abc_1.abstractmethod
     def ListReconciliationBreaks(

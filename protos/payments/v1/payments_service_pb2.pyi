@@ -397,22 +397,38 @@ class RetryPaymentRequest(_message.Message):
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    PAYMENT_OPTION_FIELD_NUMBER: _builtins.int
+    MOBILE_MONEY_NETWORK_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: _builtins.int
+    COUNTRY_CODE_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment's identifier."""
     payment_method: _payment_method_pb2.PaymentMethod.ValueType
-    """The method of the new attempt; unspecified keeps the old one."""
+    """The method of the new attempt; unspecified keeps the old one, with its option and network."""
     idempotency_key: _builtins.str
     """Chosen by the caller; 1 to 255 printable ASCII characters."""
+    payment_option: _builtins.str
+    """Narrows an express payment, as in CreatePayment. Only with a payment_method."""
+    mobile_money_network: _builtins.str
+    """Narrows a mobile-money payment, as in CreatePayment. Only with a payment_method."""
+    phone_number: _builtins.str
+    """The payer's phone number (E.164); empty keeps the one that is known."""
+    country_code: _builtins.str
+    """The payer's country (ISO 3166-1 alpha-2); empty keeps the one that is known."""
     def __init__(
         self,
         *,
         payment_id: _builtins.str = ...,
         payment_method: _payment_method_pb2.PaymentMethod.ValueType = ...,
         idempotency_key: _builtins.str = ...,
+        payment_option: _builtins.str = ...,
+        mobile_money_network: _builtins.str = ...,
+        phone_number: _builtins.str = ...,
+        country_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "payment_id", b"payment_id", "payment_method", b"payment_method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country_code", b"country_code", "idempotency_key", b"idempotency_key", "mobile_money_network", b"mobile_money_network", "payment_id", b"payment_id", "payment_method", b"payment_method", "payment_option", b"payment_option", "phone_number", b"phone_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -687,6 +703,8 @@ class ExplainPaymentResponse(_message.Message):
     PAYMENT_FIELD_NUMBER: _builtins.int
     TIMELINE_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    JOURNAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def payment(self) -> _payment_pb2.Payment:
         """The payment as it is now."""
@@ -699,16 +717,26 @@ class ExplainPaymentResponse(_message.Message):
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[_timeline_pb2.AttemptSummary]:
         """Every attempt, oldest first."""
 
+    @_builtins.property
+    def refunds(self) -> _containers.RepeatedCompositeFieldContainer[_refund_pb2.Refund]:
+        """Every refund, oldest first."""
+
+    @_builtins.property
+    def journal(self) -> _containers.RepeatedCompositeFieldContainer[_timeline_pb2.JournalEntry]:
+        """Every journal entry about the payment's money, oldest first. In each, the lines of a currency add up to zero."""
+
     def __init__(
         self,
         *,
         payment: _payment_pb2.Payment | None = ...,
         timeline: _abc.Iterable[_timeline_pb2.TimelineEntry] | None = ...,
         attempts: _abc.Iterable[_timeline_pb2.AttemptSummary] | None = ...,
+        refunds: _abc.Iterable[_refund_pb2.Refund] | None = ...,
+        journal: _abc.Iterable[_timeline_pb2.JournalEntry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "payment", b"payment", "timeline", b"timeline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "journal", b"journal", "payment", b"payment", "refunds", b"refunds", "timeline", b"timeline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -159,16 +159,24 @@ class PaymentsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitPaymentAction(self, request, context):
-        """Hands in the one-time password of a live attempt. Money: may complete the charge. State: `processing`.
-        Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION.
+        """Hands in the one-time password that the gateway sent to the member; then the prompt goes out.
+
+        Money: the member can pay from now on. State: `processing` with the next action `otp`. Idempotency: required key; same
+        key and password, same answer. Errors: NOT_FOUND, INVALID_ARGUMENT, ABORTED (REQUEST_IN_PROGRESS), FAILED_PRECONDITION
+        (NO_ACTION_EXPECTED, OTP_REFUSED: ask the member again), UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryPayment(self, request, context):
-        """Starts a new attempt on a `failed` or `expired` payment, at the best gateway for the method. Money: at most one live
-        charge. Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION.
+        """Starts a new attempt on a `failed` or `expired` payment, at the best gateway for the method. On a `processing` payment
+        whose hosted page is open, it switches the method: the gateway closes that page first.
+
+        Money: at most one live charge; the gateway is asked about the old attempt first, and money found there completes the
+        payment instead. Idempotency: required key; same key and request, same answer. Errors: NOT_FOUND, INVALID_ARGUMENT,
+        ABORTED (REQUEST_IN_PROGRESS), ALREADY_EXISTS (PAYMENT_ALREADY_OPEN), FAILED_PRECONDITION (PAYMENT_NOT_RETRYABLE,
+        TIER_ALREADY_ACTIVE, ATTEMPT_NOT_CLOSED), UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,8 +194,12 @@ class PaymentsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RefundPayment(self, request, context):
-        """Returns money to the payer: all that is left when no amount is given. Money: never more than was captured.
-        Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION, INVALID_ARGUMENT.
+        """Returns money of a completed payment to the payer: all that is left when no amount is given. Not for members.
+
+        Money: recorded now, sent by the worker, done when the gateway says so; never more than was captured, whatever runs at
+        once. States: `completed`, `partially_refunded`. Idempotency: required key; same key and request, same refund. Errors:
+        NOT_FOUND, INVALID_ARGUMENT (the currency, or more than is left: REFUND_TOO_LARGE), FAILED_PRECONDITION
+        (PAYMENT_NOT_REFUNDABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

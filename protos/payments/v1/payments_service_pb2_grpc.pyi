@@ -67,12 +67,20 @@ class PaymentsServiceStub:
     idempotent. Errors: NOT_FOUND, UNAVAILABLE (the gateway could not be asked; the payment is unchanged).
     """
     SubmitPaymentAction: _grpc.UnaryUnaryMultiCallable[_payments_service_pb2.SubmitPaymentActionRequest, _payments_service_pb2.SubmitPaymentActionResponse]
-    """Hands in the one-time password of a live attempt. Money: may complete the charge. State: `processing`.
-    Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION.
+    """Hands in the one-time password that the gateway sent to the member; then the prompt goes out.
+
+    Money: the member can pay from now on. State: `processing` with the next action `otp`. Idempotency: required key; same
+    key and password, same answer. Errors: NOT_FOUND, INVALID_ARGUMENT, ABORTED (REQUEST_IN_PROGRESS), FAILED_PRECONDITION
+    (NO_ACTION_EXPECTED, OTP_REFUSED: ask the member again), UNAVAILABLE.
     """
     RetryPayment: _grpc.UnaryUnaryMultiCallable[_payments_service_pb2.RetryPaymentRequest, _payments_service_pb2.RetryPaymentResponse]
-    """Starts a new attempt on a `failed` or `expired` payment, at the best gateway for the method. Money: at most one live
-    charge. Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION.
+    """Starts a new attempt on a `failed` or `expired` payment, at the best gateway for the method. On a `processing` payment
+    whose hosted page is open, it switches the method: the gateway closes that page first.
+
+    Money: at most one live charge; the gateway is asked about the old attempt first, and money found there completes the
+    payment instead. Idempotency: required key; same key and request, same answer. Errors: NOT_FOUND, INVALID_ARGUMENT,
+    ABORTED (REQUEST_IN_PROGRESS), ALREADY_EXISTS (PAYMENT_ALREADY_OPEN), FAILED_PRECONDITION (PAYMENT_NOT_RETRYABLE,
+    TIER_ALREADY_ACTIVE, ATTEMPT_NOT_CLOSED), UNAVAILABLE.
     """
     CancelPayment: _grpc.UnaryUnaryMultiCallable[_payments_service_pb2.CancelPaymentRequest, _payments_service_pb2.CancelPaymentResponse]
     """Withdraws an open payment: the gateway closes the live attempt first, and only its acknowledgement cancels.
@@ -82,8 +90,12 @@ class PaymentsServiceStub:
     ATTEMPT_NOT_CLOSED: the gateway cannot take the attempt back), UNAVAILABLE.
     """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payments_service_pb2.RefundPaymentRequest, _payments_service_pb2.RefundPaymentResponse]
-    """Returns money to the payer: all that is left when no amount is given. Money: never more than was captured.
-    Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION, INVALID_ARGUMENT.
+    """Returns money of a completed payment to the payer: all that is left when no amount is given. Not for members.
+
+    Money: recorded now, sent by the worker, done when the gateway says so; never more than was captured, whatever runs at
+    once. States: `completed`, `partially_refunded`. Idempotency: required key; same key and request, same refund. Errors:
+    NOT_FOUND, INVALID_ARGUMENT (the currency, or more than is left: REFUND_TOO_LARGE), FAILED_PRECONDITION
+    (PAYMENT_NOT_REFUNDABLE).
     """
     GetRefund: _grpc.UnaryUnaryMultiCallable[_payments_service_pb2.GetRefundRequest, _payments_service_pb2.GetRefundResponse]
     """Reads one refund. Money: none moves. Errors: NOT_FOUND."""
@@ -133,12 +145,20 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     idempotent. Errors: NOT_FOUND, UNAVAILABLE (the gateway could not be asked; the payment is unchanged).
     """
     SubmitPaymentAction: _aio.UnaryUnaryMultiCallable[_payments_service_pb2.SubmitPaymentActionRequest, _payments_service_pb2.SubmitPaymentActionResponse]  # type: ignore[assignment]
-    """Hands in the one-time password of a live attempt. Money: may complete the charge. State: `processing`.
-    Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION.
+    """Hands in the one-time password that the gateway sent to the member; then the prompt goes out.
+
+    Money: the member can pay from now on. State: `processing` with the next action `otp`. Idempotency: required key; same
+    key and password, same answer. Errors: NOT_FOUND, INVALID_ARGUMENT, ABORTED (REQUEST_IN_PROGRESS), FAILED_PRECONDITION
+    (NO_ACTION_EXPECTED, OTP_REFUSED: ask the member again), UNAVAILABLE.
     """
     RetryPayment: _aio.UnaryUnaryMultiCallable[_payments_service_pb2.RetryPaymentRequest, _payments_service_pb2.RetryPaymentResponse]  # type: ignore[assignment]
-    """Starts a new attempt on a `failed` or `expired` payment, at the best gateway for the method. Money: at most one live
-    charge. Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION.
+    """Starts a new attempt on a `failed` or `expired` payment, at the best gateway for the method. On a `processing` payment
+    whose hosted page is open, it switches the method: the gateway closes that page first.
+
+    Money: at most one live charge; the gateway is asked about the old attempt first, and money found there completes the
+    payment instead. Idempotency: required key; same key and request, same answer. Errors: NOT_FOUND, INVALID_ARGUMENT,
+    ABORTED (REQUEST_IN_PROGRESS), ALREADY_EXISTS (PAYMENT_ALREADY_OPEN), FAILED_PRECONDITION (PAYMENT_NOT_RETRYABLE,
+    TIER_ALREADY_ACTIVE, ATTEMPT_NOT_CLOSED), UNAVAILABLE.
     """
     CancelPayment: _aio.UnaryUnaryMultiCallable[_payments_service_pb2.CancelPaymentRequest, _payments_service_pb2.CancelPaymentResponse]  # type: ignore[assignment]
     """Withdraws an open payment: the gateway closes the live attempt first, and only its acknowledgement cancels.
@@ -148,8 +168,12 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     ATTEMPT_NOT_CLOSED: the gateway cannot take the attempt back), UNAVAILABLE.
     """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payments_service_pb2.RefundPaymentRequest, _payments_service_pb2.RefundPaymentResponse]  # type: ignore[assignment]
-    """Returns money to the payer: all that is left when no amount is given. Money: never more than was captured.
-    Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION, INVALID_ARGUMENT.
+    """Returns money of a completed payment to the payer: all that is left when no amount is given. Not for members.
+
+    Money: recorded now, sent by the worker, done when the gateway says so; never more than was captured, whatever runs at
+    once. States: `completed`, `partially_refunded`. Idempotency: required key; same key and request, same refund. Errors:
+    NOT_FOUND, INVALID_ARGUMENT (the currency, or more than is left: REFUND_TOO_LARGE), FAILED_PRECONDITION
+    (PAYMENT_NOT_REFUNDABLE).
     """
     GetRefund: _aio.UnaryUnaryMultiCallable[_payments_service_pb2.GetRefundRequest, _payments_service_pb2.GetRefundResponse]  # type: ignore[assignment]
     """Reads one refund. Money: none moves. Errors: NOT_FOUND."""
@@ -232,8 +256,11 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_service_pb2.SubmitPaymentActionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_service_pb2.SubmitPaymentActionResponse, _abc.Awaitable[_payments_service_pb2.SubmitPaymentActionResponse]]:
-        """Hands in the one-time password of a live attempt. Money: may complete the charge. State: `processing`.
-        Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION.
+        """Hands in the one-time password that the gateway sent to the member; then the prompt goes out.
+
+        Money: the member can pay from now on. State: `processing` with the next action `otp`. Idempotency: required key; same
+        key and password, same answer. Errors: NOT_FOUND, INVALID_ARGUMENT, ABORTED (REQUEST_IN_PROGRESS), FAILED_PRECONDITION
+        (NO_ACTION_EXPECTED, OTP_REFUSED: ask the member again), UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -242,8 +269,13 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_service_pb2.RetryPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_service_pb2.RetryPaymentResponse, _abc.Awaitable[_payments_service_pb2.RetryPaymentResponse]]:
-        """Starts a new attempt on a `failed` or `expired` payment, at the best gateway for the method. Money: at most one live
-        charge. Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION.
+        """Starts a new attempt on a `failed` or `expired` payment, at the best gateway for the method. On a `processing` payment
+        whose hosted page is open, it switches the method: the gateway closes that page first.
+
+        Money: at most one live charge; the gateway is asked about the old attempt first, and money found there completes the
+        payment instead. Idempotency: required key; same key and request, same answer. Errors: NOT_FOUND, INVALID_ARGUMENT,
+        ABORTED (REQUEST_IN_PROGRESS), ALREADY_EXISTS (PAYMENT_ALREADY_OPEN), FAILED_PRECONDITION (PAYMENT_NOT_RETRYABLE,
+        TIER_ALREADY_ACTIVE, ATTEMPT_NOT_CLOSED), UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -265,8 +297,12 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_service_pb2.RefundPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_service_pb2.RefundPaymentResponse, _abc.Awaitable[_payments_service_pb2.RefundPaymentResponse]]:
-        """Returns money to the payer: all that is left when no amount is given. Money: never more than was captured.
-        Idempotency: required key. Errors: NOT_FOUND, FAILED_PRECONDITION, INVALID_ARGUMENT.
+        """Returns money of a completed payment to the payer: all that is left when no amount is given. Not for members.
+
+        Money: recorded now, sent by the worker, done when the gateway says so; never more than was captured, whatever runs at
+        once. States: `completed`, `partially_refunded`. Idempotency: required key; same key and request, same refund. Errors:
+        NOT_FOUND, INVALID_ARGUMENT (the currency, or more than is left: REFUND_TOO_LARGE), FAILED_PRECONDITION
+        (PAYMENT_NOT_REFUNDABLE).
         """
 
     @_abc_1.abstractmethod

@@ -24,17 +24,18 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from protos.common.v1 import money_pb2 as protos_dot_common_dot_v1_dot_money__pb2
+from protos.payments.v1 import payment_pb2 as protos_dot_payments_dot_v1_dot_payment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/payments/v1/refund.proto\x12\x0bpayments.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cprotos/common/v1/money.proto\"\xee\x01\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12 \n\x06\x61mount\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12)\n\x06status\x18\x05 \x01(\x0e\x32\x19.payments.v1.RefundStatus\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x9d\x01\n\x0cRefundStatus\x12\x1d\n\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15REFUND_STATUS_PENDING\x10\x01\x12\x1c\n\x18REFUND_STATUS_PROCESSING\x10\x02\x12\x1b\n\x17REFUND_STATUS_SUCCEEDED\x10\x03\x12\x18\n\x14REFUND_STATUS_FAILED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/payments/v1/refund.proto\x12\x0bpayments.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cprotos/common/v1/money.proto\x1a protos/payments/v1/payment.proto\"\xbe\x02\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\t\x12\x12\n\npayment_id\x18\x02 \x01(\t\x12 \n\x06\x61mount\x18\x03 \x01(\x0b\x32\x10.common.v1.Money\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12)\n\x06status\x18\x05 \x01(\x0e\x32\x19.payments.v1.RefundStatus\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07purpose\x18\x08 \x01(\t\x12\x0f\n\x07gateway\x18\t \x01(\t\x12,\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x1b.payments.v1.PaymentFailure*\x9d\x01\n\x0cRefundStatus\x12\x1d\n\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15REFUND_STATUS_PENDING\x10\x01\x12\x1c\n\x18REFUND_STATUS_PROCESSING\x10\x02\x12\x1b\n\x17REFUND_STATUS_SUCCEEDED\x10\x03\x12\x18\n\x14REFUND_STATUS_FAILED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.payments.v1.refund_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REFUNDSTATUS']._serialized_start=353
-  _globals['_REFUNDSTATUS']._serialized_end=510
-  _globals['_REFUND']._serialized_start=112
-  _globals['_REFUND']._serialized_end=350
+  _globals['_REFUNDSTATUS']._serialized_start=467
+  _globals['_REFUNDSTATUS']._serialized_end=624
+  _globals['_REFUND']._serialized_start=146
+  _globals['_REFUND']._serialized_end=464
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from protos.common.v1 import money_pb2 as _money_pb2
+from protos.payments.v1 import payment_pb2 as _payment_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -64,6 +65,9 @@ class Refund(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    GATEWAY_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """Identifier of the refund (a UUID)."""
     payment_id: _builtins.str
@@ -72,6 +76,10 @@ class Refund(_message.Message):
     """Why, in the words of the person who asked for it."""
     status: Global___RefundStatus.ValueType
     """Where the refund stands."""
+    purpose: _builtins.str
+    """Why the money goes back: requested (by a person), or surplus (it arrived without need)."""
+    gateway: _builtins.str
+    """The gateway that returns it."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much goes back."""
@@ -84,6 +92,10 @@ class Refund(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def failure(self) -> _payment_pb2.PaymentFailure:
+        """Why the last try failed, for staff; absent when nothing failed."""
+
     def __init__(
         self,
         *,
@@ -94,10 +106,13 @@ class Refund(_message.Message):
         status: Global___RefundStatus.ValueType = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        purpose: _builtins.str = ...,
+        gateway: _builtins.str = ...,
+        failure: _payment_pb2.PaymentFailure | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "failure", b"failure", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "payment_id", b"payment_id", "reason", b"reason", "refund_id", b"refund_id", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "failure", b"failure", "gateway", b"gateway", "payment_id", b"payment_id", "purpose", b"purpose", "reason", b"reason", "refund_id", b"refund_id", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

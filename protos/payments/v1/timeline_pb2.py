@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from protos.common.v1 import money_pb2 as protos_dot_common_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!protos/payments/v1/timeline.proto\x12\x0bpayments.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cprotos/common/v1/money.proto\"\xcb\x02\n\rTimelineEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.payments.v1.TimelineEntryKind\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07summary\x18\x05 \x01(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x13\n\x0b\x66rom_status\x18\x07 \x01(\t\x12\x11\n\tto_status\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x38\n\x07\x64\x65tails\x18\n \x03(\x0b\x32\'.payments.v1.TimelineEntry.DetailsEntry\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x89\x02\n\x0e\x41ttemptSummary\x12\x12\n\nattempt_id\x18\x01 \x01(\t\x12\x0f\n\x07gateway\x18\x02 \x01(\t\x12\x19\n\x11gateway_reference\x18\x03 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x04 \x01(\t\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12 \n\x06\x61mount\x18\x06 \x01(\x0b\x32\x10.common.v1.Money\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fnext_check_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xf6\x01\n\x11TimelineEntryKind\x12#\n\x1fTIMELINE_ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTIMELINE_ENTRY_KIND_REQUEST\x10\x01\x12\x1f\n\x1bTIMELINE_ENTRY_KIND_ATTEMPT\x10\x02\x12\x1d\n\x19TIMELINE_ENTRY_KIND_EVENT\x10\x03\x12\x1d\n\x19TIMELINE_ENTRY_KIND_CHECK\x10\x04\x12\x1c\n\x18TIMELINE_ENTRY_KIND_MOVE\x10\x05\x12\x1e\n\x1aTIMELINE_ENTRY_KIND_EFFECT\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!protos/payments/v1/timeline.proto\x12\x0bpayments.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cprotos/common/v1/money.proto\"\xcb\x02\n\rTimelineEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.payments.v1.TimelineEntryKind\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07summary\x18\x05 \x01(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x13\n\x0b\x66rom_status\x18\x07 \x01(\t\x12\x11\n\tto_status\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x38\n\x07\x64\x65tails\x18\n \x03(\x0b\x32\'.payments.v1.TimelineEntry.DetailsEntry\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x89\x02\n\x0e\x41ttemptSummary\x12\x12\n\nattempt_id\x18\x01 \x01(\t\x12\x0f\n\x07gateway\x18\x02 \x01(\t\x12\x19\n\x11gateway_reference\x18\x03 \x01(\t\x12\x1e\n\x16gateway_transaction_id\x18\x04 \x01(\t\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12 \n\x06\x61mount\x18\x06 \x01(\x0b\x32\x10.common.v1.Money\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fnext_check_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x0cJournalEntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05lines\x18\x05 \x03(\x0b\x32\x18.payments.v1.JournalLine\"@\n\x0bJournalLine\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12 \n\x06\x61mount\x18\x02 \x01(\x0b\x32\x10.common.v1.Money*\xf6\x01\n\x11TimelineEntryKind\x12#\n\x1fTIMELINE_ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTIMELINE_ENTRY_KIND_REQUEST\x10\x01\x12\x1f\n\x1bTIMELINE_ENTRY_KIND_ATTEMPT\x10\x02\x12\x1d\n\x19TIMELINE_ENTRY_KIND_EVENT\x10\x03\x12\x1d\n\x19TIMELINE_ENTRY_KIND_CHECK\x10\x04\x12\x1c\n\x18TIMELINE_ENTRY_KIND_MOVE\x10\x05\x12\x1e\n\x1aTIMELINE_ENTRY_KIND_EFFECT\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TIMELINEENTRY_DETAILSENTRY']._loaded_options = None
   _globals['_TIMELINEENTRY_DETAILSENTRY']._serialized_options = b'8\001'
-  _globals['_TIMELINEENTRYKIND']._serialized_start=716
-  _globals['_TIMELINEENTRYKIND']._serialized_end=962
+  _globals['_TIMELINEENTRYKIND']._serialized_start=931
+  _globals['_TIMELINEENTRYKIND']._serialized_end=1177
   _globals['_TIMELINEENTRY']._serialized_start=114
   _globals['_TIMELINEENTRY']._serialized_end=445
   _globals['_TIMELINEENTRY_DETAILSENTRY']._serialized_start=399
   _globals['_TIMELINEENTRY_DETAILSENTRY']._serialized_end=445
   _globals['_ATTEMPTSUMMARY']._serialized_start=448
   _globals['_ATTEMPTSUMMARY']._serialized_end=713
+  _globals['_JOURNALENTRY']._serialized_start=716
+  _globals['_JOURNALENTRY']._serialized_end=862
+  _globals['_JOURNALLINE']._serialized_start=864
+  _globals['_JOURNALLINE']._serialized_end=928
 # @@protoc_insertion_point(module_scope)

@@ -198,3 +198,73 @@ class AttemptSummary(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttemptSummary: _TypeAlias = AttemptSummary  # noqa: Y015
+
+@_typing.final
+class JournalEntry(_message.Message):
+    """One entry of the double-entry journal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    """Identifier of the entry."""
+    kind: _builtins.str
+    """What happened to the money: capture, fee, surplus, held, released, refund, refund_fee, chargeback, settlement."""
+    summary: _builtins.str
+    """The sentence that finance reads."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was entered."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___JournalLine]:
+        """The accounts that it moves money between."""
+
+    def __init__(
+        self,
+        *,
+        entry_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        summary: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        lines: _abc.Iterable[Global___JournalLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "kind", b"kind", "lines", b"lines", "summary", b"summary", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JournalEntry: _TypeAlias = JournalEntry  # noqa: Y015
+
+@_typing.final
+class JournalLine(_message.Message):
+    """One side of a journal entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """The account, for example "clearing:flutterwave"."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is debited (positive) or credited (negative)."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JournalLine: _TypeAlias = JournalLine  # noqa: Y015
