@@ -5,19 +5,20 @@ import contextlib
 import math
 import os
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from kit.http_protocol import Connections, ImpatientProtocol
+from kit.http_sources import Network
 from kit.logs import get_logger
 from kit.server import AddressInUseError
 
 _BACKLOG = 1024
-# Far more than a gateway or a browser sends, and too little to fill the memory with.
-_MAX_HEADER_BYTES = 32 * 1024
 # How long a request that outlived the drain may take to notice that it was cancelled.
 _CANCEL_SECONDS = 0.5
 
@@ -28,16 +29,32 @@ _log = get_logger(__name__)
 class HttpOptions:
     """How an HTTP server treats its clients.
 
-    `header_seconds`: how long a client may take to send the headers of a request.
-    `keep_alive_seconds`: how long a connection may idle between requests. `drain_seconds`: how
+    `header_seconds`: how long a client may take to send the headers of a request, and to agree on
+    TLS. `keep_alive_seconds`: how long a connection may idle between requests. `drain_seconds`: how
     long running requests may take to end once the server stops. `max_connections`: further ones
-    are answered 503 at once.
+    are answered 503 at once. `max_connections_per_source`: further ones of the same address are
+    cut, unless it is in `trusted_proxies`. `tls`: what the server shows itself with (`load_tls`),
+    or None for plain HTTP.
     """
 
     header_seconds: float = 10.0
     keep_alive_seconds: int = 5
     drain_seconds: float = 2.0
     max_connections: int = 1000
+    max_connections_per_source: int | None = None
+    trusted_proxies: Sequence[Network] = ()
+    tls: ssl.SSLContext | None = None
+
+
+def load_tls(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return what a server needs for TLS 1.2 or newer, from two PEM files.
+
+    Raises `OSError` (also `ssl.SSLError`) when they cannot be read or do not belong together.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 def open_listener(address: str) -> socket.socket:
@@ -62,7 +79,7 @@ async def serve_http(
     options: HttpOptions | None = None,
 ) -> None:
     """Serve `app` on `listener` until `stop` is set; then let running requests end, and close."""
-    server = _Server(_uvicorn_config(app, options or HttpOptions()))
+    server = _Server(app, options or HttpOptions())
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
     host, port = listener.getsockname()[:2]
@@ -77,26 +94,28 @@ async def serve_http(
         await server.reap()
 
 
-def _uvicorn_config(app: ASGIApp, options: HttpOptions) -> uvicorn.Config:
-    class Protocol(_ImpatientProtocol):
-        header_seconds = options.header_seconds
-
-    return uvicorn.Config(
-        app,
-        http=Protocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=options.max_connections,
-        timeout_keep_alive=options.keep_alive_seconds,
-        timeout_graceful_shutdown=math.ceil(options.drain_seconds),
-    )
-
-
 class _Server(uvicorn.Server):
+    def __init__(self, app: ASGIApp, options: HttpOptions) -> None:
+        self._options = options
+        self._protocol_kind = _protocol_kind(options)
+        super().__init__(_uvicorn_config(app, options, self._protocol_kind))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen as uvicorn does, with our TLS and a limit on how long agreeing on it may take."""
+        loop = asyncio.get_running_loop()
+        tls = self._options.tls
+        self.servers = [
+            await loop.create_server(
+                self._protocol,
+                sock=listener,
+                backlog=_BACKLOG,
+                ssl=tls,
+                ssl_handshake_timeout=self._options.header_seconds if tls else None,
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone: `kit.process` owns them."""
@@ -107,49 +126,33 @@ class _Server(uvicorn.Server):
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_CANCEL_SECONDS)
 
+    def _protocol(self) -> asyncio.Protocol:
+        return self._protocol_kind(self.config, self.server_state, self.lifespan.state)
 
-class _ImpatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which by itself waits for ever for headers of any size."""
 
-    header_seconds: float
-    _header_timer: asyncio.TimerHandle | None = None
-    _header_bytes = 0
+def _protocol_kind(options: HttpOptions) -> type[ImpatientProtocol]:
+    class Protocol(ImpatientProtocol):
+        header_seconds = options.header_seconds
+        admitted = Connections(
+            most_per_source=options.max_connections_per_source, uncounted=options.trusted_proxies
+        )
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        super().connection_made(transport)
-        self._await_headers()
+    return Protocol
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._header_timer is None:
-            return
-        self._header_bytes += len(data)
-        if self._header_bytes > _MAX_HEADER_BYTES:
-            self._disarm()
-            self.send_400_response("The request's headers are too large.")
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._await_headers()
-
-    def on_headers_complete(self) -> None:
-        self._disarm()
-        super().on_headers_complete()
-
-    def _await_headers(self) -> None:
-        if self._header_timer is None:
-            self._header_bytes = 0
-            self._header_timer = self.loop.call_later(self.header_seconds, self._drop)
-
-    def _disarm(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
-
-    def _drop(self) -> None:
-        self._header_timer = None
-        self.transport.close()
+def _uvicorn_config(
+    app: ASGIApp, options: HttpOptions, protocol: type[ImpatientProtocol]
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=options.max_connections,
+        timeout_keep_alive=options.keep_alive_seconds,
+        timeout_graceful_shutdown=math.ceil(options.drain_seconds),
+    )

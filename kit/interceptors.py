@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import grpc
 
@@ -35,6 +35,17 @@ _CALLERS_FAULT = frozenset(ErrorCode) - {
 }
 
 
+class CallLimiter(Protocol):
+    """Says how often a member may call what."""
+
+    async def take(self, method: str, user_id: str, request: Any) -> None:
+        """Count one call of `method` (its full path) for a member.
+
+        Raises `ServiceError` (RESOURCE_EXHAUSTED) when it is one too many.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPolicy:
     """Who may call what.
@@ -42,7 +53,8 @@ class AccessPolicy:
     `tokens`: the known callers. `allowed`: full service name → names of the callers allowed on it
     (services that are not listed, such as health, are open). `user_tokens`: verifies members'
     tokens, or None where no member is ever acted for. `must_act_for_member`: callers that may
-    only call with a member's token, except on `open_methods` (full method paths).
+    only call with a member's token, except on `open_methods` (full method paths). `limiter`: how
+    often one member may call, or None for as often as they like.
     """
 
     tokens: ServiceTokens
@@ -50,16 +62,17 @@ class AccessPolicy:
     user_tokens: UserTokens | None = None
     must_act_for_member: frozenset[str] = frozenset()
     open_methods: frozenset[str] = frozenset()
+    limiter: CallLimiter | None = None
 
     def guards(self, method: str) -> bool:
         """Whether `method` (its full path) is for known callers only."""
         return _service_of(method) in self.allowed
 
-    def admit(self, method: str, metadata: Mapping[str, str]) -> tuple[str, str | None]:
+    async def admit(self, method: str, metadata: Mapping[str, str]) -> tuple[str, str | None]:
         """Return the caller's name and the member it acts for.
 
         Raises `ServiceError`: UNAUTHENTICATED without a known token, PERMISSION_DENIED when the
-        caller may not use the method.
+        caller may not use the method, UNAVAILABLE when a member's token cannot be judged now.
         """
         caller = self.tokens.caller(metadata.get(AUTHORIZATION_KEY))
         if caller not in self.allowed.get(_service_of(method), frozenset()):
@@ -68,11 +81,11 @@ class AccessPolicy:
                 "CALLER_NOT_ALLOWED",
                 f"the calling service may not use {method}",
             )
-        return caller, self._member(caller, method, metadata.get(USER_TOKEN_KEY))
+        return caller, await self._member(caller, method, metadata.get(USER_TOKEN_KEY))
 
-    def _member(self, caller: str, method: str, token: str | None) -> str | None:
+    async def _member(self, caller: str, method: str, token: str | None) -> str | None:
         if token and self.user_tokens:
-            return self.user_tokens.user_id(token)
+            return await self.user_tokens.user_id(token)
         if caller in self.must_act_for_member and method not in self.open_methods:
             raise ServiceError(
                 ErrorCode.UNAUTHENTICATED, "USER_TOKEN_REQUIRED", "send the member's x-user-token"
@@ -126,7 +139,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         async def served(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             call = _Call(method=method, request=request, started=self._clock.monotonic())
             try:
-                self._enter(method, context)
+                await self._enter(method, request, context)
                 response = await behaviour(request, context)
             except BaseException as error:
                 await self._leave(call, context, error)
@@ -142,7 +155,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         ) -> AsyncIterator[Any]:
             call = _Call(method=method, request=request, started=self._clock.monotonic())
             try:
-                self._enter(method, context)
+                await self._enter(method, request, context)
                 async for response in behaviour(request, context):
                     yield response
             except BaseException as error:
@@ -152,7 +165,9 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
         return served
 
-    def _enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    async def _enter(
+        self, method: str, request: Any, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
         metadata = {
             str(key): str(value)
             for key, value in context.invocation_metadata() or ()
@@ -169,8 +184,10 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             payment_id=harmless_id(metadata.get(PAYMENT_ID_KEY)),
         )
         enter_scope(scope)
-        caller, user_id = self._policy.admit(method, metadata)
+        caller, user_id = await self._policy.admit(method, metadata)
         enter_scope(replace(scope, caller=caller, user_id=user_id))
+        if user_id is not None and self._policy.limiter is not None:
+            await self._policy.limiter.take(method, user_id, request)
 
     async def _leave(
         self, call: "_Call", context: grpc.aio.ServicerContext[Any, Any], error: BaseException

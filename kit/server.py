@@ -12,7 +12,6 @@ from kit.clock import Clock
 from kit.interceptors import AccessPolicy, RpcInterceptor
 
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-_MAX_CONCURRENT_RPCS = 2000
 
 
 class AddressInUseError(Exception):
@@ -25,7 +24,8 @@ class ServerOptions:
 
     `listen`: "host:port"; port 0 picks a free one. `service_names`: full names of the services it
     serves. `domain`: for `ErrorInfo`. `reflection`: for development only. `drain_seconds`: how
-    long running RPCs may take to end once the server stops.
+    long running RPCs may take to end once the server stops. `max_rpcs`: how many may run at once,
+    open streams among them; further ones are refused (RESOURCE_EXHAUSTED).
     """
 
     listen: str
@@ -34,6 +34,7 @@ class ServerOptions:
     policy: AccessPolicy
     reflection: bool = False
     drain_seconds: float = field(default=10.0)
+    max_rpcs: int = 2000
 
 
 class GrpcServer:
@@ -48,7 +49,7 @@ class GrpcServer:
         self.port = 0
         self.server = grpc.aio.server(
             interceptors=[RpcInterceptor(options.policy, clock, options.domain)],
-            maximum_concurrent_rpcs=_MAX_CONCURRENT_RPCS,
+            maximum_concurrent_rpcs=options.max_rpcs,
             options=(
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),

@@ -1,73 +1,121 @@
-"""Members' JSON Web Tokens: verification, and issuing for development."""
+"""Members' JSON Web Tokens: which member does a token speak for."""
 
-from datetime import timedelta
-
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeGuard
 
 from kit.clock import Clock
 from kit.errors import ErrorCode, ServiceError
+from kit.strict_json import parse_strict_json
+from kit.tokens_jws import (
+    TokenRefusedError,
+    UnverifiedToken,
+    read_token,
+    verified_payload,
+)
+from kit.tokens_keys import VerificationKey, shared_secret
 
-_ALGORITHM = "HS256"
+# Clocks differ; what is a few seconds early or late is on time.
 _LEEWAY_SECONDS = 30
-_MAX_TOKEN_LENGTH = 4096
 _MAX_USER_ID_LENGTH = 100
+_LATEST_TIME = 2**53
+
+
+class KeySource(Protocol):
+    """Where verification keys come from."""
+
+    async def keys_for(self, token: UnverifiedToken) -> Sequence[VerificationKey]:
+        """Return the keys that `token` may be verified with; none when there are none.
+
+        Raises `ServiceError` (UNAVAILABLE) when the keys cannot be had now.
+        """
+        ...
+
+
+class SharedSecret:
+    """The key of an identity provider that signs with a shared secret (HS256)."""
+
+    def __init__(self, secret: str) -> None:
+        self._keys = (shared_secret(secret),)
+
+    async def keys_for(self, token: UnverifiedToken) -> Sequence[VerificationKey]:
+        """Return the one key."""
+        del token
+        return self._keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRules:
+    """What a token must say.
+
+    `algorithms`: where the keys of each allowed algorithm come from; tokens that name another one
+    are refused. `audience`: the required `aud`. `issuer`: the required `iss`, or None for any.
+    """
+
+    algorithms: Mapping[str, KeySource]
+    audience: str = "authenticated"
+    issuer: str | None = None
 
 
 class UserTokens:
-    """Verifies HS256 tokens as Supabase issues them: `aud` "authenticated", `sub` the user's id.
+    """Verifies tokens of one identity provider, for example Supabase: `sub` is the user's id."""
 
-    `secret`: the shared secret. `audience`: the required `aud`. The algorithm is pinned: a token
-    that names another one is refused.
-    """
-
-    def __init__(self, secret: str, clock: Clock, audience: str = "authenticated") -> None:
-        self._key = OctKey.import_key(secret)
+    def __init__(self, rules: TokenRules, clock: Clock) -> None:
+        self._rules = rules
         self._clock = clock
-        self._audience = audience
 
-    def user_id(self, token: str) -> str:
+    async def user_id(self, token: str) -> str:
         """Return the member that `token` is about.
 
-        Raises `ServiceError` (UNAUTHENTICATED) when the token is malformed, forged, for another
-        audience, not yet valid or expired, or names no member.
+        Raises `ServiceError`: UNAUTHENTICATED when the token is malformed, forged, by or for
+        somebody else, not yet valid or expired, or names no member; UNAVAILABLE when the keys to
+        tell cannot be had.
         """
-        if len(token) > _MAX_TOKEN_LENGTH:
-            raise _refused()
         try:
-            decoded = jwt.decode(token, self._key, algorithms=[_ALGORITHM])
-            self._registry().validate(decoded.claims)
-        except (JoseError, ValueError, RecursionError) as error:
+            unverified = read_token(token)
+            source = self._rules.algorithms.get(unverified.algorithm)
+            if source is None:
+                raise _refused()
+            keys = await source.keys_for(unverified)
+            claims = parse_strict_json(verified_payload(unverified, keys))
+        except (TokenRefusedError, ValueError) as error:
             raise _refused() from error
-        subject = decoded.claims.get("sub")
-        if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_USER_ID_LENGTH:
+        if not isinstance(claims, dict) or not self._are_for_us_now(claims):
             raise _refused()
-        # What could not be stored or told apart in a log names nobody.
-        if not subject.isprintable() or subject != subject.strip():
-            raise _refused()
-        return subject
+        return _subject(claims)
 
-    def issue(self, user_id: str, lifetime: timedelta = timedelta(hours=8)) -> str:
-        """Return a token for a member, for development and tests."""
-        now = int(self._clock.now().timestamp())
-        claims: dict[str, object] = {
-            "sub": user_id,
-            "aud": self._audience,
-            "role": self._audience,
-            "iat": now,
-            "exp": now + int(lifetime.total_seconds()),
-        }
-        return jwt.encode({"alg": _ALGORITHM, "typ": "JWT"}, claims, self._key)
-
-    def _registry(self) -> jwt.JWTClaimsRegistry:
-        return jwt.JWTClaimsRegistry(
-            now=lambda: int(self._clock.now().timestamp()),
-            leeway=_LEEWAY_SECONDS,
-            aud={"essential": True, "value": self._audience},
-            exp={"essential": True},
-            sub={"essential": True},
+    def _are_for_us_now(self, claims: Mapping[str, Any]) -> bool:
+        now = self._clock.now().timestamp()
+        audience = claims.get("aud")
+        audiences = audience if isinstance(audience, list) else [audience]
+        expires = claims.get("exp")
+        return (
+            self._rules.audience in audiences
+            and self._rules.issuer in (None, claims.get("iss"))
+            and _is_time(expires)
+            and now - _LEEWAY_SECONDS < expires
+            and all(_is_past(claims.get(name, 0), now) for name in ("nbf", "iat"))
         )
+
+
+def _is_past(at: Any, now: float) -> bool:
+    return _is_time(at) and at <= now + _LEEWAY_SECONDS
+
+
+def _is_time(value: Any) -> TypeGuard[float]:
+    """Whether a claim is a NumericDate (RFC 7519 §2)."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= _LATEST_TIME
+
+
+def _subject(claims: Mapping[str, Any]) -> str:
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_USER_ID_LENGTH:
+        raise _refused()
+    # What could not be stored or told apart in a log names nobody.
+    if not subject.isprintable() or subject != subject.strip():
+        raise _refused()
+    return subject
 
 
 def _refused() -> ServiceError:

@@ -13,7 +13,7 @@ from webhook_receiver.routes import WebhookEndpoint
 def build_app(webhooks: WebhookEndpoint) -> Starlette:
     """Return the application that serves `webhooks` and the health probes."""
     app = Starlette(
-        routes=[*health_routes(webhooks.recorder.is_ready), *webhooks.routes()],
+        routes=[*health_routes(webhooks.recorder.readiness), *webhooks.routes()],
         middleware=[Middleware(RequestMiddleware, clock=webhooks.clock)],
         exception_handlers={HTTPException: http_exception_problem},
     )

@@ -5,21 +5,23 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from kit.http_protocol import REQUEST_BEGAN
+
 
 class BodyTooLargeError(Exception):
     """The body is larger than a gateway ever sends."""
 
 
 class BodyTooSlowError(Exception):
-    """The body did not arrive in time."""
+    """The request did not arrive in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyLimits:
-    """How large a body may be and how long it may take, from first byte to last."""
+    """How large a body may be, and how long a whole request may take, headers included."""
 
     max_bytes: int
-    seconds: float
+    request_seconds: float
 
 
 async def read_body(request: Request, limits: BodyLimits) -> bytes:
@@ -31,7 +33,7 @@ async def read_body(request: Request, limits: BodyLimits) -> bytes:
     if int(request.headers.get("content-length", "0")) > limits.max_bytes:
         raise BodyTooLargeError
     try:
-        async with asyncio.timeout(limits.seconds):
+        async with asyncio.timeout_at(request.scope[REQUEST_BEGAN] + limits.request_seconds):
             return await _read_counted(request, limits.max_bytes)
     except TimeoutError:
         raise BodyTooSlowError from None

@@ -9,6 +9,8 @@ from typing import Protocol
 import grpc
 
 from kit.channel import ServiceChannel
+from kit.errors import ErrorCode, ServiceError
+from kit.http_health import Readiness
 from kit.status import from_rpc_error
 from protos.payments.v1 import gateway_events_service_pb2 as events
 from protos.payments.v1.gateway_events_service_pb2_grpc import GatewayEventsServiceStub
@@ -21,17 +23,30 @@ class Recording(StrEnum):
 
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
+    SPOOLED = "spooled"
 
 
 class RecorderUnavailableError(Exception):
-    """The delivery is not known to be stored: the gateway must deliver it again.
+    """The delivery is not known to be stored.
 
     `reason`: an UPPER_SNAKE name for whoever operates the receiver; the gateway never sees it.
+    `about_delivery`: whether the answer was about this very delivery, so that others may fare
+    better.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, about_delivery: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.about_delivery = about_delivery
+
+
+# `kit.status` names so what the service itself never answered: no connection, no time left.
+_TRANSPORT_FAILURE = "TRANSPORT_FAILURE"
+# Answers that say nothing about the delivery that was sent: all would fare the same.
+_ABOUT_THE_SERVICE = frozenset(
+    {ErrorCode.UNAVAILABLE, ErrorCode.RESOURCE_EXHAUSTED, ErrorCode.ABORTED,
+     ErrorCode.UNAUTHENTICATED, ErrorCode.PERMISSION_DENIED, ErrorCode.UNIMPLEMENTED}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +56,7 @@ class Delivery:
     `event_key`: what makes two deliveries the same one. `reference`, `gateway_transaction_id`:
     as the body has them, possibly empty. `raw_body`: the exact bytes that were verified.
     `headers`: without signatures and secrets. `received_time`: when the receiver took it (UTC).
+    `request_id`: of the request that brought it, the same in every process's log.
     """
 
     gateway: str
@@ -51,6 +67,7 @@ class Delivery:
     raw_body: bytes
     headers: Mapping[str, str]
     received_time: datetime
+    request_id: str
 
 
 class Recorder(Protocol):
@@ -60,7 +77,7 @@ class Recorder(Protocol):
         """Store a delivery and return once it is durable. Raises `RecorderUnavailableError`."""
         ...
 
-    async def is_ready(self) -> bool:
+    async def readiness(self) -> Readiness:
         """Whether a delivery that came now could be stored."""
         ...
 
@@ -83,16 +100,24 @@ class GrpcRecorder:
                 self._events.RecordGatewayEvent, _request(delivery), timeout=self._timeout
             )
         except grpc.aio.AioRpcError as error:
-            raise RecorderUnavailableError(from_rpc_error(error).reason) from error
+            answer = from_rpc_error(error)
+            raise RecorderUnavailableError(
+                answer.reason, about_delivery=_is_about_the_delivery(answer)
+            ) from error
         if response.result == events.GATEWAY_EVENT_RECORDING_RECORDED:
             return Recording.RECORDED
         if response.result == events.GATEWAY_EVENT_RECORDING_DUPLICATE:
             return Recording.DUPLICATE
         raise RecorderUnavailableError("RESULT_UNSPECIFIED")
 
-    async def is_ready(self) -> bool:
+    async def readiness(self) -> Readiness:
         """Whether the payments service takes events."""
-        return await self._channel.serves(_SERVICE)
+        serves = await self._channel.serves(_SERVICE)
+        return Readiness(ready=serves, facts={"payments": "serving" if serves else "away"})
+
+
+def _is_about_the_delivery(answer: ServiceError) -> bool:
+    return answer.reason != _TRANSPORT_FAILURE and answer.code not in _ABOUT_THE_SERVICE
 
 
 def _request(delivery: Delivery) -> events.RecordGatewayEventRequest:

@@ -17,12 +17,12 @@ from kit.request_scope import current_scope
 from kit.server import GrpcServer, ServerOptions
 from kit.service_tokens import ServiceTokens
 from kit.settings import NamedSecret
-from kit.user_tokens import UserTokens
+from kit.user_tokens import SharedSecret, TokenRules, UserTokens
 from tests.kit.tokens import SECRET
 
 SERVICE = "tests.v1.EchoService"
 CALLERS = {name: f"{name}-token-for-tests-0001" for name in ("bff", "worker", "webhook_receiver")}
-USER_TOKENS = UserTokens(SECRET, SystemClock())
+USER_TOKENS = UserTokens(TokenRules(algorithms={"HS256": SharedSecret(SECRET)}), SystemClock())
 
 
 class Echo:

@@ -38,6 +38,12 @@ class RunningProcess:
         """Read on until the process listens; the port."""
         return int((await self.event("listening"))["listen_address"].rpartition(":")[2])
 
+    async def drain(self) -> None:
+        """Read the log to its end and forget it, so that the process never waits for a reader."""
+        assert self.process.stderr is not None
+        while await self.process.stderr.read(65536):
+            pass
+
     async def end(self) -> int:
         """Read what is left of the log and return the exit code."""
         assert self.process.stderr is not None

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 
 import httpx
 import pytest
@@ -165,6 +166,37 @@ async def test_connections_beyond_the_limit_are_turned_away() -> None:
 
         assert (await send_raw(port, REQUEST)).status == 503
         doors.open.set()
+
+
+@pytest.mark.parametrize(("count", "status"), [(98, 200), (99, 400), (1000, 400)])
+async def test_a_request_has_at_most_a_hundred_headers(port: int, count: int, status: int) -> None:
+    """Two are in every request here."""
+    head, _, _ = REQUEST.partition(b"\r\n\r\n")
+    further = b"".join(b"\r\nx-%d: y" % number for number in range(count))
+
+    assert (await send_raw(port, head + further + b"\r\n\r\n")).status == status
+
+
+async def test_connections_of_one_source_beyond_its_limit_are_cut() -> None:
+    options = HttpOptions(max_connections_per_source=2)
+    async with (
+        http_serving(_Doors().app, options) as port,
+        connection(port) as (_, first),
+        connection(port),
+    ):
+        assert (await send_raw(port, REQUEST)).status == 0
+        first.write(REQUEST)
+        first.write_eof()
+        await first.drain()
+        async with asyncio.timeout(5):
+            while (await send_raw(port, REQUEST)).status != 200:
+                pass
+
+
+async def test_proxies_may_have_any_number_of_connections() -> None:
+    options = HttpOptions(max_connections_per_source=1, trusted_proxies=[ip_network("127.0.0.0/8")])
+    async with http_serving(_Doors().app, options) as port, connection(port), connection(port):
+        assert (await send_raw(port, REQUEST)).status == 200
 
 
 async def _until_refused(client: httpx.AsyncClient, url: str) -> None:

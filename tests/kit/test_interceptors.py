@@ -7,11 +7,13 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
+from kit.clock import SystemClock
 from kit.errors import ErrorCode, FieldViolation, InvalidRequestError, ServiceError
 from kit.request_scope import RequestScope, enter_scope
 from kit.status import from_rpc_error
-from tests.kit.echo import CALLERS, USER_TOKENS, EchoStub, RunningEcho
-from tests.kit.tokens import HEADER, made
+from kit.tokens_issue import issue_token
+from tests.kit.echo import CALLERS, EchoStub, RunningEcho
+from tests.kit.tokens import HEADER, SECRET, made
 
 
 async def _refused(stub: EchoStub, method: str = "Describe", user_token: str | None = None) -> str:
@@ -75,7 +77,7 @@ async def test_the_callers_name_is_in_the_scope(worker: EchoStub) -> None:
 
 
 async def test_a_caller_that_must_act_for_a_member_needs_the_members_token(bff: EchoStub) -> None:
-    token = USER_TOKENS.issue("member-1")
+    token = issue_token(SECRET, "member-1", SystemClock())
 
     assert await _refused(bff) == "USER_TOKEN_REQUIRED"
     assert await _refused(bff, user_token="forged") == "USER_TOKEN_INVALID"
@@ -94,7 +96,7 @@ async def test_another_caller_may_act_for_a_member_and_is_checked_as_well(
     forged = made(HEADER, {"sub": "victim", "aud": "authenticated", "exp": 9999999999}, secret="x")
 
     assert (await worker.describe())["user_id"] is None
-    member = await worker.describe(user_token=USER_TOKENS.issue("member-1"))
+    member = await worker.describe(user_token=issue_token(SECRET, "member-1", SystemClock()))
     assert member["user_id"] == "member-1"
     assert await _refused(worker, user_token=forged) == "USER_TOKEN_INVALID"
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from kit.errors import ErrorCode, ServiceError
-from kit.user_tokens import UserTokens
+from kit.tokens_issue import issue_token
+from kit.user_tokens import SharedSecret, TokenRules, UserTokens
 from tests.kit.tokens import HEADER, SECRET, encoded, made
 
 NOW = 1_790_000_000
@@ -28,7 +29,12 @@ class _StoppedClock:
         del seconds
 
 
-TOKENS = UserTokens(SECRET, _StoppedClock())
+def _tokens(audience: str = "authenticated", issuer: str | None = None) -> UserTokens:
+    rules = TokenRules(algorithms={"HS256": SharedSecret(SECRET)}, audience=audience, issuer=issuer)
+    return UserTokens(rules, _StoppedClock())
+
+
+TOKENS = _tokens()
 
 
 def _claims(**changes: object) -> str:
@@ -48,10 +54,10 @@ ACCEPTED = {
     "audience in a list": _claims(aud=["other", "authenticated"]),
     "expired within the leeway": _claims(exp=NOW - 29),
     "valid soon, within the leeway": _claims(nbf=NOW + 29),
-    # With a good signature these are only noise; what matters is that they choose no key.
+    "expires at a fraction": _claims(exp=NOW + 0.5),
+    # The shared secret has no name, and a name chooses nothing here.
     "kid": _header(kid="../../dev/null"),
-    "jku": _header(jku="https://attacker.example/keys"),
-    "jwk": _header(jwk={"kty": "oct", "k": "AA"}),
+    "other claims": _claims(role="authenticated", email="a@b.test", app_metadata={"x": [1]}),
 }
 
 REFUSED = {
@@ -92,6 +98,33 @@ REFUSED = {
     "no algorithm": made({"typ": "JWT"}, CLAIMS),
     "algorithm in a list": _header(alg=["HS256"]),
     "algorithm null": _header(alg=None),
+    "jku": _header(jku="https://attacker.example/keys"),
+    "jwk": _header(jwk={"kty": "oct", "k": "AA"}),
+    "x5u": _header(x5u="https://attacker.example/certificate"),
+    "x5c": _header(x5c=["MIIB"]),
+    "kid is a number": _header(kid=1),
+    "kid is a list": _header(kid=["a"]),
+    "kid is empty": _header(kid=""),
+    "kid is huge": _header(kid="k" * 201),
+    "zip": _header(zip="DEF"),
+    "encrypted": _header(enc="A256GCM"),
+    "unknown header": _header(iss="x"),
+    "header with a name twice": made(b'{"alg":"none","alg":"HS256"}', CLAIMS),
+    "claims with a name twice": made(
+        HEADER, b'{"sub":"member-1","aud":"authenticated","exp":99999999999,"sub":"victim"}'
+    ),
+    "nested name twice": made(
+        HEADER, b'{"sub":"member-1","aud":"authenticated","exp":99999999999,"x":{"a":1,"a":2}}'
+    ),
+    "header with a byte order mark": made(b'\xef\xbb\xbf{"alg":"HS256"}', CLAIMS),
+    "claims in UTF-16": made(HEADER, '{"sub":"member-1"}'.encode("utf-16")),
+    "claims not UTF-8": made(HEADER, b'{"sub":"\xff"}'),
+    "claims with something behind": made(
+        HEADER, b'{"sub":"member-1","aud":"authenticated","exp":99999999999}{}'
+    ),
+    "detached payload": f"{HEAD}..{SIGNATURE}",
+    "JSON serialization": '{"protected":"' + HEAD + '"}',
+    "crit empty": _header(crit=[]),
     "crit": _header(crit=["exp"]),
     "crit b64": _header(crit=["b64"], b64=False),
     "header is a list": made([], CLAIMS),
@@ -105,6 +138,12 @@ REFUSED = {
     "expired": _claims(exp=NOW - 31),
     "expired long ago": _claims(exp=0),
     "expires at a text": _claims(exp=str(NOW + 60)),
+    "expires exactly now, past the leeway": _claims(exp=NOW - 30),
+    "expires before the first year": _claims(exp=-1),
+    "expires after all time": _claims(exp=2**60),
+    "expires at infinity": made(HEADER, b'{"sub":"m","aud":"authenticated","exp":1e999}'),
+    "not valid yet by a second": _claims(nbf=NOW + 31),
+    "valid from true": _claims(nbf=True),
     "expires at true": _claims(exp=True),
     "expires at null": _claims(exp=None),
     "expires at a list": _claims(exp=[NOW + 60]),
@@ -138,38 +177,55 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("token", ACCEPTED.values(), ids=ACCEPTED)
-def test_a_token_that_was_signed_for_us_names_its_member(token: str) -> None:
-    assert TOKENS.user_id(token) == "member-1"
+async def test_a_token_that_was_signed_for_us_names_its_member(token: str) -> None:
+    assert await TOKENS.user_id(token) == "member-1"
 
 
 @pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED)
-def test_every_other_token_is_refused_alike(token: str) -> None:
+async def test_every_other_token_is_refused_alike(token: str) -> None:
     with pytest.raises(ServiceError) as refused:
-        TOKENS.user_id(token)
+        await TOKENS.user_id(token)
 
     assert refused.value.code is ErrorCode.UNAUTHENTICATED
     assert refused.value.reason == "USER_TOKEN_INVALID"
     assert not token or token not in refused.value.message
 
 
-def test_every_single_changed_character_of_a_token_is_noticed() -> None:
+async def test_every_single_changed_character_of_a_token_is_noticed() -> None:
     for position, character in enumerate(GOOD):
         if character == ".":
             continue
         changed = _ALPHABET[_ALPHABET.index(character) ^ 1]
         with pytest.raises(ServiceError):
-            TOKENS.user_id(GOOD[:position] + changed + GOOD[position + 1 :])
+            await TOKENS.user_id(GOOD[:position] + changed + GOOD[position + 1 :])
 
 
-def test_issued_tokens_are_accepted_until_they_expire() -> None:
-    assert TOKENS.user_id(TOKENS.issue("member-2")) == "member-2"
+async def test_issued_tokens_are_accepted_until_they_expire() -> None:
+    clock = _StoppedClock()
+    fresh = issue_token(SECRET, "member-2", clock)
+    stale = issue_token(SECRET, "member-2", clock, lifetime=timedelta(seconds=-31))
+
+    assert await TOKENS.user_id(fresh) == "member-2"
     with pytest.raises(ServiceError):
-        TOKENS.user_id(TOKENS.issue("member-2", lifetime=timedelta(seconds=-31)))
+        await TOKENS.user_id(stale)
 
 
-def test_tokens_of_another_audience_are_for_somebody_else() -> None:
-    staff = UserTokens(SECRET, _StoppedClock(), audience="staff")
+async def test_tokens_of_another_audience_are_for_somebody_else() -> None:
+    staff = issue_token(SECRET, "member-3", _StoppedClock(), audience="staff")
 
-    assert staff.user_id(staff.issue("member-3")) == "member-3"
+    assert await _tokens(audience="staff").user_id(staff) == "member-3"
     with pytest.raises(ServiceError):
-        TOKENS.user_id(staff.issue("member-3"))
+        await TOKENS.user_id(staff)
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [None, "", "https://id.example/", "https://ID.example", ["https://id.example"], 1],
+)
+async def test_a_token_of_another_issuer_is_refused(issuer: object) -> None:
+    strict = _tokens(issuer="https://id.example")
+
+    assert await strict.user_id(_claims(iss="https://id.example")) == "member-1"
+    for token in (_claims(iss=issuer), GOOD):
+        with pytest.raises(ServiceError):
+            await strict.user_id(token)

@@ -1,10 +1,12 @@
 """Callbacks as the two gateways send them, signed here by hand from their contracts."""
 
+import base64
 import hashlib
 import hmac
 import json
 
 FLUTTERWAVE_SECRET = "flutterwave-sandbox-hash-0001"
+FLUTTERWAVE_V4_SECRET = "flutterwave-sandbox-key-0004"
 EVERSEND_SECRET = "eversend-sandbox-secret-0001"
 
 FLUTTERWAVE_BODY = json.dumps(
@@ -32,6 +34,20 @@ EVERSEND_BODY = json.dumps(
         "amount": "25000",
     }
 ).encode()
+V4_BODY = json.dumps(
+    {
+        "webhook_id": "wbk_5sandbox0001",
+        "timestamp": 1_795_431_600_250,
+        "type": "charge.completed",
+        "data": {
+            "id": "chg_5sandbox0001",
+            "amount": 25000,
+            "currency": "UGX",
+            "reference": "cp0b1c2d3f4g5h6j7k8m9n0p1q",
+            "status": "succeeded",
+        },
+    }
+).encode()
 REFERENCE = "cp0b1c2d3f4g5h6j7k8m9n0p1q"
 
 BODIES = {"flutterwave": FLUTTERWAVE_BODY, "eversend": EVERSEND_BODY}
@@ -42,6 +58,11 @@ Headers = list[tuple[bytes, bytes]]
 def eversend_signature(body: bytes, secret: str = EVERSEND_SECRET) -> bytes:
     """Sign as Eversend's reference says in prose: HMAC-SHA512 of the body, in hexadecimal."""
     return hmac.new(secret.encode(), body, hashlib.sha512).hexdigest().encode()
+
+
+def v4_signature(body: bytes = V4_BODY, secret: str = FLUTTERWAVE_V4_SECRET) -> bytes:
+    """Sign as Flutterwave's v4 does: HMAC-SHA256 of the body, in base64."""
+    return base64.b64encode(hmac.digest(secret.encode(), body, "sha256"))
 
 
 def signed(gateway: str, body: bytes | None = None) -> Headers:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from kit.errors import ServiceError
+from kit.errors import ErrorCode, ServiceError
 from protos.payments.v1.gateway_events_service_pb2 import (
     GATEWAY_EVENT_RECORDING_RECORDED,
     RecordGatewayEventRequest,
@@ -15,7 +15,10 @@ SERVICE = "payments.v1.GatewayEventsService"
 
 
 class ScriptedPayments(GatewayEventsServiceServicer):
-    """Records every event and answers `answer`, or raises it; holds the answer while told to."""
+    """Records every event and answers `answer`, or raises it; holds the answer while told to.
+
+    `refused`: bodies that it does not take, whatever the answer.
+    """
 
     def __init__(self) -> None:
         self.forget()
@@ -27,6 +30,7 @@ class ScriptedPayments(GatewayEventsServiceServicer):
         self.answer: RecordGatewayEventResponse | ServiceError = RecordGatewayEventResponse(
             result=GATEWAY_EVENT_RECORDING_RECORDED, gateway_event_id="event-1"
         )
+        self.refused: set[bytes] = set()
         self.asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -39,5 +43,7 @@ class ScriptedPayments(GatewayEventsServiceServicer):
         await self.may_answer.wait()
         if isinstance(self.answer, ServiceError):
             raise self.answer
+        if request.raw_body in self.refused:
+            raise ServiceError(ErrorCode.INVALID_ARGUMENT, "SCRIPTED_REFUSAL", "not this one")
         self.received.append(request)
         return self.answer

@@ -35,7 +35,10 @@ async def test_it_refuses_to_start_without_settings_and_lists_what_is_missing() 
     text = "".join(process.lines)
     assert code == 78
     assert "PAYMENTS_SERVICE_TOKEN: is required" in text
-    assert "EVERSEND_WEBHOOK_SECRET or FLUTTERWAVE_WEBHOOK_SECRET: at least one is required" in text
+    secrets = (
+        "EVERSEND_WEBHOOK_SECRET or FLUTTERWAVE_WEBHOOK_SECRET or FLUTTERWAVE_V4_WEBHOOK_SECRET"
+    )
+    assert f"{secrets}: at least one is required" in text
 
 
 async def test_it_refuses_to_start_with_weak_settings_and_shows_no_value() -> None:
@@ -83,9 +86,14 @@ async def test_every_delivery_is_one_log_line_without_secrets_and_personal_data(
             recorded_line = await process.event("http", outcome="recorded")
             refused_line = await process.event("http", outcome="refused")
             process.process.send_signal(signal.SIGTERM)
+            figures = (await process.event("deliveries"))["figures"]
             code = await process.end()
 
     assert code == 0
+    assert {(each["gateway"], each["result"], each["count"]) for each in figures} == {
+        ("flutterwave", "recorded", 1),
+        ("flutterwave", "refused", 1),
+    }
     assert recorded_line["request_id"] == taken.headers["x-request-id"]
     assert recorded_line["gateway"] == "flutterwave"
     assert recorded_line["event_type"] == "charge.completed"

@@ -118,7 +118,8 @@ async def test_a_gateway_without_a_secret_takes_no_deliveries(
 
 async def test_the_process_is_up_and_ready_while_payments_serve(receiver: Receiver) -> None:
     assert (await receiver.client.get("/healthz")).json() == {"status": "ok"}
-    assert (await receiver.client.get("/readyz")).json() == {"status": "ready"}
+    ready = {"status": "ready", "payments": "serving"}
+    assert (await receiver.client.get("/readyz")).json() == ready
 
 
 async def test_the_process_is_up_but_not_ready_while_payments_drain(

@@ -1,0 +1,1 @@
+"""Random and borrowed input for everything that reads what strangers write."""
