@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -58,6 +59,8 @@ creators_membership = Table(
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
     Column("completed_at", _TIME),
+    Column("period_start", _TIME),
+    Column("period_end", _TIME),
 )
 
 payment_attempts = Table(
@@ -78,14 +81,99 @@ payment_attempts = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     Column("failed_at", _TIME),
-    Column("surplus_amount", Numeric),
-    Column("surplus_currency", Text),
     Column("expires_at", _TIME),
     Column("next_check_at", _TIME),
     Column("checks", Integer, nullable=False),
     Column("lease_token", BigInteger, nullable=False),
     Column("lease_until", _TIME),
     Column("created_at", _TIME, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("sent_at", _TIME, nullable=False),
+    Column("action_state", Text, nullable=False),
+    Column("not_found_count", Integer, nullable=False),
+    Column("last_not_found_at", _TIME),
+)
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("payment_id", Uuid, ForeignKey(_PAYMENT_ID), nullable=False),
+    Column("attempt_id", Uuid, ForeignKey("payment_attempts.id"), nullable=False),
+    Column("gateway", Text, nullable=False),
+    Column("gateway_transaction_id", Text, nullable=False),
+    Column("amount", Numeric, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("use", Text, nullable=False),
+    Column("excess_amount", Numeric, nullable=False),
+    Column("fee_amount", Numeric),
+    Column("held_because", Text, nullable=False),
+    Column("captured_at", _TIME, nullable=False),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("payment_id", Uuid, ForeignKey(_PAYMENT_ID), nullable=False),
+    Column("capture_id", Uuid, ForeignKey("captures.id"), nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("amount", Numeric, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("gateway", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("failed_at", _TIME),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+)
+
+refund_attempts = Table(
+    "refund_attempts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("refund_id", Uuid, ForeignKey("refunds.id"), nullable=False),
+    Column("payment_id", Uuid, ForeignKey(_PAYMENT_ID), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("gateway", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("gateway_refund_id", Text, nullable=False),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("failed_at", _TIME),
+    Column("sent_at", _TIME),
+    Column("next_check_at", _TIME),
+    Column("checks", Integer, nullable=False),
+    Column("not_found_count", Integer, nullable=False),
+    Column("last_not_found_at", _TIME),
+    Column("lease_token", BigInteger, nullable=False),
+    Column("lease_until", _TIME),
+    Column("created_at", _TIME, nullable=False),
+)
+
+journal_entries = Table(
+    "journal_entries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("payment_id", Uuid, ForeignKey(_PAYMENT_ID)),
+    Column("summary", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+)
+
+journal_lines = Table(
+    "journal_lines",
+    metadata,
+    Column("entry_id", Uuid, ForeignKey("journal_entries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("account", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("amount", Numeric, nullable=False),
 )
 
 webhook_events = Table(
@@ -195,4 +283,76 @@ outbox = Table(
     Column("payload", JSONB, nullable=False),
     Column("created_at", _TIME, nullable=False),
     Column("published_at", _TIME),
+)
+
+reconciliation_runs = Table(
+    "reconciliation_runs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("gateway", Text, nullable=False),
+    Column("period_start", _TIME, nullable=False),
+    Column("period_end", _TIME, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("started_at", _TIME, nullable=False),
+    Column("finished_at", _TIME),
+    Column("compared_count", Integer, nullable=False),
+    Column("break_count", Integer, nullable=False),
+    Column("healed_count", Integer, nullable=False),
+)
+
+reconciliation_breaks = Table(
+    "reconciliation_breaks",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("run_id", Uuid, ForeignKey("reconciliation_runs.id"), nullable=False),
+    Column("last_run_id", Uuid, ForeignKey("reconciliation_runs.id"), nullable=False),
+    Column("gateway", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("gateway_transaction_id", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("payment_id", Uuid, ForeignKey(_PAYMENT_ID)),
+    Column("summary", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("occurred_at", _TIME, nullable=False),
+    Column("found_at", _TIME, nullable=False),
+    Column("healed_at", _TIME),
+)
+
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("gateway", Text, nullable=False),
+    Column("settlement_id", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("net_amount", Numeric, nullable=False),
+    Column("gross_amount", Numeric, nullable=False),
+    Column("fees_amount", Numeric, nullable=False),
+    Column("refunds_amount", Numeric, nullable=False),
+    Column("chargebacks_amount", Numeric, nullable=False),
+    Column("settled_at", _TIME, nullable=False),
+    Column("imported_at", _TIME, nullable=False),
+)
+
+settlement_lines = Table(
+    "settlement_lines",
+    metadata,
+    Column("settlement_id", Uuid, ForeignKey("settlements.id"), primary_key=True),
+    Column("gateway_transaction_id", Text, primary_key=True),
+    Column("gateway", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("gross_amount", Numeric, nullable=False),
+    Column("fee_amount", Numeric),
+)
+
+rate_limits = Table(
+    "rate_limits",
+    metadata,
+    Column("bucket", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("next_at", _TIME, nullable=False),
+    Column("last_request", LargeBinary, nullable=False),
+    Column("admitted", Boolean, nullable=False),
 )

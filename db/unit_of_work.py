@@ -9,23 +9,32 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.repositories.attempts import AttemptRepository
 from db.repositories.audit import AuditRepository
+from db.repositories.captures import CaptureRepository
 from db.repositories.events import EventRepository
 from db.repositories.idempotency import IdempotencyRepository
+from db.repositories.ledger import LedgerRepository
 from db.repositories.memberships import MembershipRepository
 from db.repositories.outbox import OutboxRepository
 from db.repositories.payments import PaymentRepository
 from db.repositories.prices import PriceRepository
+from db.repositories.reconciliation import ReconciliationRepository
+from db.repositories.refunds import RefundAttemptRepository, RefundRepository
 from kit.logs import get_logger
 from services.payments.domain.errors import CommitUnknownError, storage_unavailable
 from services.payments.ports import (
     Attempts,
     AuditTrail,
+    Captures,
     GatewayEvents,
     IdempotencyKeys,
+    Ledger,
     Memberships,
     Outbox,
     Payments,
     Prices,
+    Reconciliation,
+    RefundAttempts,
+    Refunds,
     Work,
 )
 
@@ -48,6 +57,11 @@ class PostgresWork:
         self.keys: IdempotencyKeys = IdempotencyRepository(connection)
         self.outbox: Outbox = OutboxRepository(connection)
         self.prices: Prices = PriceRepository(connection)
+        self.captures: Captures = CaptureRepository(connection)
+        self.refunds: Refunds = RefundRepository(connection)
+        self.refund_attempts: RefundAttempts = RefundAttemptRepository(connection)
+        self.ledger: Ledger = LedgerRepository(connection)
+        self.reconciliation: Reconciliation = ReconciliationRepository(connection)
 
 
 class PostgresStorage:
@@ -76,10 +90,20 @@ class PostgresStorage:
 
 @asynccontextmanager
 async def _unit_of_work(engine: AsyncEngine) -> AsyncIterator[Work]:
+    async with transaction(engine) as connection:
+        yield PostgresWork(connection)
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction: it commits when the block ends and rolls back when it raises.
+
+    Raises as `PostgresStorage.work` does.
+    """
     connection = await _connect(engine)
     try:
         try:
-            yield PostgresWork(connection)
+            yield connection
         except (DBAPIError, TimeoutError) as error:
             raise _explained(error) from error
         await _commit(connection)

@@ -12,7 +12,8 @@ from db.repositories.amounts import from_columns, to_column
 from db.repositories.leases import Claim, claim_statement
 from db.repositories.payments import failure_of
 from db.tables import payment_attempts as table
-from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
+from services.payments.domain.absence import Absence
+from services.payments.domain.attempts import UNSETTLED_OUTCOMES, Attempt, AttemptOutcome, Flow
 from services.payments.domain.errors import StaleWriteError
 from services.payments.ports import EVERYTHING, Share
 
@@ -31,7 +32,7 @@ class AttemptRepository:
             "number": attempt.number,
             "gateway": attempt.gateway,
             "reference": attempt.reference,
-            "sender": attempt.sender,
+            "round": attempt.round,
             "flow": attempt.flow.value,
             "amount": to_column(attempt.amount),
             "currency": attempt.amount.currency,
@@ -84,6 +85,19 @@ class AttemptRepository:
         statement = claim_statement(table, table.c.next_check_at, table.c.gateway, claim)
         return [_attempt(row) for row in await self._connection.execute(statement)]
 
+    async def hasten(self, payment_id: UUID, now: datetime) -> None:
+        """Make the checks of a payment's unsettled attempts due now; a lease that holds goes on."""
+        statement = (
+            update(table)
+            .where(
+                table.c.payment_id == payment_id,
+                table.c.outcome.in_([outcome.value for outcome in UNSETTLED_OUTCOMES]),
+                table.c.next_check_at > now,
+            )
+            .values(next_check_at=now)
+        )
+        await self._connection.execute(statement)
+
     async def release_interrupted(self, sender: str, before: datetime, now: datetime) -> int:
         """Make what an earlier run of `sender` left in the air due now; return how many."""
         statement = (
@@ -103,16 +117,19 @@ class AttemptRepository:
 
 
 def _columns(attempt: Attempt) -> dict[str, object]:
-    failure, surplus = attempt.failure, attempt.surplus
+    failure, absence = attempt.failure, attempt.absence
     return {
+        "sender": attempt.sender,
         "gateway_transaction_id": attempt.gateway_transaction_id,
         "outcome": attempt.outcome.value,
         "link": attempt.link,
         "error_code": failure.code if failure else None,
         "error_message": failure.message if failure else None,
         "failed_at": failure.at if failure else None,
-        "surplus_amount": to_column(surplus) if surplus else None,
-        "surplus_currency": surplus.currency if surplus else None,
+        "sent_at": attempt.sent_at,
+        "action_state": attempt.action_state,
+        "not_found_count": absence.count,
+        "last_not_found_at": absence.last_at,
         "expires_at": attempt.expires_at,
         "next_check_at": attempt.next_check_at,
         "checks": attempt.checks,
@@ -120,7 +137,6 @@ def _columns(attempt: Attempt) -> dict[str, object]:
 
 
 def _attempt(row: Row[Any]) -> Attempt:
-    surplus = row.surplus_amount
     return Attempt(
         id=row.id,
         payment_id=row.payment_id,
@@ -135,7 +151,10 @@ def _attempt(row: Row[Any]) -> Attempt:
         gateway_transaction_id=row.gateway_transaction_id,
         link=row.link,
         failure=failure_of(row),
-        surplus=None if surplus is None else from_columns(row.surplus_currency, surplus),
+        round=row.round,
+        sent_at=row.sent_at,
+        action_state=row.action_state,
+        absence=Absence(count=row.not_found_count, last_at=row.last_not_found_at),
         expires_at=row.expires_at,
         next_check_at=row.next_check_at,
         checks=row.checks,

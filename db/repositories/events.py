@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, case, literal, update
+from sqlalchemy import Row, and_, case, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +13,10 @@ from db.repositories.leases import Claim, claim_statement
 from db.tables import webhook_events as table
 from services.payments.domain.errors import StaleWriteError
 from services.payments.domain.events import Delivery, EventStatus, GatewayEvent, Handling
-from services.payments.ports import EVERYTHING, Share
+from services.payments.ports import EVERYTHING, After, EventFilter, Share
+
+# Literal, as in the index.
+_IS_UNATTRIBUTED = text("status = 'unattributed'")
 
 
 class EventRepository:
@@ -93,6 +96,69 @@ class EventRepository:
         if (await self._connection.execute(statement)).first() is None:
             raise StaleWriteError(f"event {event.id} was claimed by another worker")
 
+    async def lock(self, event_id: UUID) -> GatewayEvent | None:
+        """Read an event and hold its row."""
+        statement = select(table).where(table.c.id == event_id).with_for_update()
+        row = (await self._connection.execute(statement)).first()
+        return _event(row) if row else None
+
+    async def page(self, wanted: EventFilter, limit: int) -> Sequence[GatewayEvent]:
+        """Read events, newest first; the keyset is (received_at, id)."""
+        statement = (
+            select(table)
+            .where(*_conditions(wanted))
+            .order_by(table.c.received_at.desc(), table.c.id.desc())
+            .limit(limit)
+        )
+        return [_event(row) for row in await self._connection.execute(statement)]
+
+    async def handle_again(self, wanted: EventFilter, now: datetime) -> int:
+        """Make events due now; a lease that holds goes on, and then they are handled again."""
+        statement = update(table).where(*_conditions(wanted)).values(next_try_at=now)
+        return (await self._connection.execute(statement)).rowcount
+
+    async def count(self, wanted: EventFilter) -> int:
+        """Count events."""
+        statement = select(func.count()).select_from(table).where(*_conditions(wanted))
+        return (await self._connection.execute(statement)).scalar_one()
+
+    async def unattributed(self, after: After | None, limit: int) -> Sequence[GatewayEvent]:
+        """Read events that match no payment, oldest first; the keyset is (received_at, id)."""
+        statement = (
+            select(table).where(_IS_UNATTRIBUTED).order_by(table.c.received_at, table.c.id)
+        ).limit(limit)
+        if after is not None:
+            seen = tuple_(table.c.received_at, table.c.id)
+            statement = statement.where(seen > tuple_(after.at, after.id))
+        return [_event(row) for row in await self._connection.execute(statement)]
+
+    async def count_unattributed(self) -> int:
+        """Count the events that match no payment."""
+        statement = select(func.count()).select_from(table).where(_IS_UNATTRIBUTED)
+        return (await self._connection.execute(statement)).scalar_one()
+
+
+def _conditions(wanted: EventFilter) -> list[Any]:
+    conditions = [
+        column == value
+        for column, value in (
+            (table.c.source, wanted.gateway),
+            (table.c.status, wanted.status),
+            (table.c.event_type, wanted.event_type),
+            (table.c.payment_id, wanted.payment_id),
+        )
+        if value is not None
+    ]
+    if wanted.ids:
+        conditions.append(table.c.id.in_(wanted.ids))
+    if wanted.received_from is not None:
+        conditions.append(table.c.received_at >= wanted.received_from)
+    if wanted.received_before is not None:
+        conditions.append(table.c.received_at < wanted.received_before)
+    if wanted.before is not None:
+        conditions.append(tuple_(table.c.received_at, table.c.id) < tuple_(*wanted.before))
+    return conditions
+
 
 def _event(row: Row[Any]) -> GatewayEvent:
     return GatewayEvent(
@@ -102,7 +168,13 @@ def _event(row: Row[Any]) -> GatewayEvent:
         reference=row.reference,
         gateway_transaction_id=row.gateway_transaction_id,
         request_id=row.request_id,
+        event_key=row.event_id,
         received_at=row.received_at,
+        status=EventStatus(row.status),
+        note=row.note,
+        payment_id=row.payment_id,
+        next_try_at=row.next_try_at,
+        duplicates=row.duplicate_count,
         tries=row.tries,
         lease_token=row.lease_token,
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -61,6 +61,10 @@ class IdempotencyRepository:
             .values(payment_id=payment_id, response=response)
         )
         await self._connection.execute(statement)
+
+    async def forget(self, scope: IdempotencyScope) -> None:
+        """Remove a key whose request was refused, so that it may be used again."""
+        await self._connection.execute(delete(table).where(_is(scope)))
 
 
 def _is(scope: IdempotencyScope) -> Any:

@@ -1,6 +1,7 @@
 """Payments as rows of creators_membership."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from services.payments.domain.payment import (
     PaymentMethod,
     Purchase,
 )
-from services.payments.domain.states import OPEN_STATUSES, PaymentStatus
+from services.payments.domain.states import KEPT_STATUSES, OPEN_STATUSES, PaymentStatus
 from services.payments.ports import PaymentFilter
 
 # Literal, as in the index: with parameters here the server cannot match the index any more once it
@@ -87,6 +88,20 @@ class PaymentRepository:
             )
         )
 
+    async def bought_after(self, user_id: str, since: datetime, other_than: UUID) -> bool:
+        """Whether the member began another payment after `since` and its money was kept."""
+        statement = (
+            select(table.c.id)
+            .where(
+                table.c.user_id == user_id,
+                table.c.created_at > since,
+                table.c.id != other_than,
+                table.c.status.in_([status.value for status in KEPT_STATUSES]),
+            )
+            .limit(1)
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
     async def page(self, wanted: PaymentFilter, limit: int) -> Sequence[Payment]:
         """Read payments, newest first; the keyset is (created_at, id)."""
         conditions = [
@@ -129,10 +144,6 @@ def _fixed_columns(payment: Payment) -> dict[str, object]:
         "amount": to_column(purchase.amount),
         "currency": purchase.amount.currency,
         "price_book_version": purchase.price_book_version,
-        "payment_method": purchase.payment_method.value,
-        "payment_option": purchase.payment_option,
-        "mobile_money_network": purchase.mobile_money_network,
-        "customer": msgspec.to_builtins(purchase.customer),
         "return_url": purchase.return_url,
         "idempotency_key": payment.idempotency_key,
         "created_at": payment.created_at,
@@ -140,8 +151,13 @@ def _fixed_columns(payment: Payment) -> dict[str, object]:
 
 
 def _changing_columns(payment: Payment) -> dict[str, object]:
-    failure = payment.failure
+    failure, purchase = payment.failure, payment.purchase
     return {
+        # A retry may choose another way to pay for the same thing.
+        "payment_method": purchase.payment_method.value,
+        "payment_option": purchase.payment_option,
+        "mobile_money_network": purchase.mobile_money_network,
+        "customer": msgspec.to_builtins(purchase.customer),
         "gateway": payment.gateway,
         "gateway_reference": payment.gateway_reference,
         "gateway_transaction_id": payment.gateway_transaction_id,
@@ -161,6 +177,8 @@ def _changing_columns(payment: Payment) -> dict[str, object]:
         "version": payment.version,
         "updated_at": payment.updated_at,
         "completed_at": payment.completed_at,
+        "period_start": payment.period_start,
+        "period_end": payment.period_end,
     }
 
 
@@ -190,6 +208,8 @@ def _payment(row: Row[Any]) -> Payment:
         last_verified_at=row.last_verified_at,
         webhook_count=row.webhook_count,
         webhook_received_at=row.webhook_received_at,
+        period_start=row.period_start,
+        period_end=row.period_end,
     )
 
 

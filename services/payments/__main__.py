@@ -6,11 +6,13 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import DatabaseOptions, open_engine
 from db.feed import PostgresFeed
+from db.rate_limits import PostgresRateLimits
 from db.signals import ATTEMPT_DUE, EVENT_RECORDED, Announcer, Listener
 from db.unit_of_work import PostgresStorage
 from kit.channel import ServiceChannel
@@ -22,7 +24,6 @@ from kit.process import run_process
 from kit.server import GrpcServer, ServerOptions
 from kit.service_tokens import ServiceTokens
 from kit.tasks import OwnedTasks
-from kit.user_tokens import UserTokens
 from protos.memberships.v1.memberships_service_pb2_grpc import (
     add_MembershipsServiceServicer_to_server,
 )
@@ -34,6 +35,8 @@ from protos.payments.v1.gateway_events_service_pb2_grpc import (
 )
 from protos.payments.v1.payments_service_pb2_grpc import add_PaymentsServiceServicer_to_server
 from services.payments.access import ALLOWED_CALLERS, MUST_ACT_FOR_MEMBER, OPEN_METHODS
+from services.payments.call_limits import MemberLimits
+from services.payments.daily_reconciliation import reconcile_daily
 from services.payments.gateway_client import GatewayClient
 from services.payments.operations.dependencies import Dependencies
 from services.payments.operations.take_over_attempt import release_interrupted
@@ -74,6 +77,9 @@ async def _parts(settings: PaymentsSettings, listen: str) -> AsyncIterator[_Part
         charge=settings.charge_timeout_seconds,
         look_up=settings.look_up_timeout_seconds,
         takeover=settings.takeover_seconds,
+        quiet=settings.quiet_seconds,
+        otp=settings.otp_seconds,
+        lag=settings.look_up_lag_seconds,
     )
     channels = {
         name: ServiceChannel(address, settings.gateway_token)
@@ -107,9 +113,10 @@ async def serve(settings: ServerSettings, stop: asyncio.Event) -> None:
         policy = AccessPolicy(
             tokens=ServiceTokens(settings.tokens()),
             allowed=ALLOWED_CALLERS,
-            user_tokens=UserTokens(settings.jwt_secret, _CLOCK),
+            user_tokens=settings.user_tokens(_CLOCK),
             must_act_for_member=MUST_ACT_FOR_MEMBER,
             open_methods=OPEN_METHODS,
+            limiter=MemberLimits(PostgresRateLimits(parts.engine), settings.member_limits()),
         )
         options = ServerOptions(
             listen=settings.payments_listen,
@@ -118,16 +125,21 @@ async def serve(settings: ServerSettings, stop: asyncio.Event) -> None:
             policy=policy,
             reflection=settings.in_development,
             drain_seconds=settings.shutdown_seconds,
+            max_rpcs=settings.max_rpcs,
         )
         server = GrpcServer(options, _CLOCK)
         feed = PostgresFeed(parts.engine, settings.database_url, _CLOCK)
         payments = PaymentsServicer(
-            parts.deps, feed, settings.default_return_url, https_only=not settings.in_development
+            parts.deps,
+            feed,
+            settings.default_return_url,
+            https_only=not settings.in_development,
+            return_origins=settings.origins(),
         )
         add_PaymentsServiceServicer_to_server(payments, server.server)
         add_GatewayEventsServiceServicer_to_server(GatewayEventsServicer(parts.deps), server.server)
         add_MembershipsServiceServicer_to_server(MembershipsServicer(parts.deps), server.server)
-        add_OperationsServiceServicer_to_server(OperationsServicer(), server.server)
+        add_OperationsServiceServicer_to_server(OperationsServicer(parts.deps), server.server)
         await _run(server, parts, stop, feed.run)
 
 
@@ -145,7 +157,8 @@ async def work(settings: WorkerSettings, stop: asyncio.Event) -> None:
         listener = Listener(
             settings.database_url, wake, lambda channel, _payload: wake[channel](), _CLOCK
         )
-        await _run(GrpcServer(options, _CLOCK), parts, stop, listener.run, worker.run)
+        daily = partial(reconcile_daily, parts.deps)
+        await _run(GrpcServer(options, _CLOCK), parts, stop, listener.run, worker.run, daily)
 
 
 async def _run(

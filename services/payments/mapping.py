@@ -8,9 +8,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kit.money import Money
 from protos.common.v1 import billing_cycle_pb2, money_pb2, payment_method_pb2
 from protos.memberships.v1 import membership_pb2
-from protos.payments.v1 import payment_pb2, timeline_pb2
+from protos.payments.v1 import payment_pb2, refund_pb2, timeline_pb2
 from services.payments.domain.attempts import Attempt
 from services.payments.domain.audit import AuditEntry, AuditKind
+from services.payments.domain.ledger import JournalEntry
 from services.payments.domain.membership import Membership, MembershipStatus
 from services.payments.domain.payment import (
     ActionKind,
@@ -21,6 +22,7 @@ from services.payments.domain.payment import (
     PaymentMethod,
 )
 from services.payments.domain.pricing import PriceBook, Quote, Tier
+from services.payments.domain.refunds import Refund, RefundStatus
 from services.payments.domain.states import PaymentStatus
 
 CYCLES = {
@@ -43,6 +45,9 @@ _MEMBERSHIP_STATUSES = {
     status: membership_pb2.MembershipStatus.Value(f"MEMBERSHIP_STATUS_{status.name}")
     for status in MembershipStatus
 }
+_REFUND_STATUSES = {
+    status: refund_pb2.RefundStatus.Value(f"REFUND_STATUS_{status.name}") for status in RefundStatus
+}
 _KINDS = {
     kind: timeline_pb2.TimelineEntryKind.Value(f"TIMELINE_ENTRY_KIND_{kind.name}")
     for kind in AuditKind
@@ -56,7 +61,7 @@ _STATUS_MESSAGES = {
     PaymentStatus.PROCESSING: "We are confirming your payment with the provider.",
     PaymentStatus.COMPLETED: "Your payment is complete and your membership is active.",
     PaymentStatus.FAILED: "The payment did not go through. No money was taken.",
-    PaymentStatus.CANCELLED: "The payment was cancelled.",
+    PaymentStatus.CANCELLED: "The payment was cancelled. Money that still arrives goes back.",
     PaymentStatus.EXPIRED: "The payment was not made in time. You can try again.",
     PaymentStatus.PARTIALLY_REFUNDED: "Part of your payment was refunded.",
     PaymentStatus.REFUNDED: "Your payment was refunded.",
@@ -221,4 +226,34 @@ def quote_message(quote: Quote) -> membership_pb2.UpgradeQuote:
         proration_credit=money(quote.credit),
         amount_due=money(quote.due),
         next_renewal_time=timestamp(quote.renews_at),
+    )
+
+
+def refund_message(refund: Refund) -> refund_pb2.Refund:
+    """Return a refund as callers see it."""
+    return refund_pb2.Refund(
+        refund_id=str(refund.id),
+        payment_id=str(refund.payment_id),
+        amount=money(refund.amount),
+        reason=refund.reason,
+        status=_REFUND_STATUSES[refund.status],
+        create_time=timestamp(refund.created_at),
+        update_time=timestamp(refund.updated_at),
+        purpose=refund.purpose,
+        gateway=refund.gateway,
+        failure=_failure(refund.failure),
+    )
+
+
+def journal_message(entry: JournalEntry) -> timeline_pb2.JournalEntry:
+    """Return an entry of the double-entry journal as finance sees it."""
+    return timeline_pb2.JournalEntry(
+        entry_id=str(entry.id),
+        kind=entry.kind,
+        summary=entry.summary,
+        time=timestamp(entry.at),
+        lines=[
+            timeline_pb2.JournalLine(account=line.account, amount=money(line.amount))
+            for line in entry.lines
+        ],
     )

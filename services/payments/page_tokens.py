@@ -11,15 +11,15 @@ import msgspec
 
 from services.payments.domain.errors import invalid
 from services.payments.domain.payment import Payment
-from services.payments.ports import PaymentFilter
+from services.payments.ports import After, PaymentFilter
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
 
 
 class _Token(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
-    payment_id: UUID
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    id: UUID
     filters: bytes
 
 
@@ -32,8 +32,7 @@ def page_size(asked: int) -> int:
 
 def next_page_token(last: Payment, wanted: PaymentFilter) -> str:
     """Return the token of the page after `last`."""
-    token = _Token(last.created_at, last.id, _digest(wanted))
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(token)).decode()
+    return page_token(last.created_at, last.id, _filters(wanted))
 
 
 def keyset_of(token: str, wanted: PaymentFilter) -> tuple[datetime, UUID] | None:
@@ -41,6 +40,26 @@ def keyset_of(token: str, wanted: PaymentFilter) -> tuple[datetime, UUID] | None
 
     Raises `InvalidRequestError` for a token that is not ours or came with other filters.
     """
+    return keyset_in(token, _filters(wanted))
+
+
+def page_token(at: datetime, row_id: UUID, filters: object) -> str:
+    """Return the token of the page after the row with this time and identifier.
+
+    `filters`: everything that chose the list, its name at least.
+    """
+    token = _Token(at, row_id, _digest(filters))
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(token)).decode()
+
+
+def after_of(token: str, filters: object) -> After | None:
+    """Return where a queue goes on; None for the first page. Raises as `keyset_of` does."""
+    keyset = keyset_in(token, filters)
+    return After(*keyset) if keyset else None
+
+
+def keyset_in(token: str, filters: object) -> tuple[datetime, UUID] | None:
+    """Return where a list goes on; None for the first page. Raises as `keyset_of` does."""
     if not token:
         return None
     try:
@@ -48,17 +67,20 @@ def keyset_of(token: str, wanted: PaymentFilter) -> tuple[datetime, UUID] | None
         parsed = msgspec.msgpack.decode(raw, type=_Token)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise invalid("page_token", "is not a page token of this list") from error
-    if parsed.filters != _digest(wanted):
+    if parsed.filters != _digest(filters):
         raise invalid("page_token", "belongs to a list with other filters")
-    return parsed.created_at, parsed.payment_id
+    return parsed.at, parsed.id
 
 
-def _digest(wanted: PaymentFilter) -> bytes:
-    filters = (
+def _filters(wanted: PaymentFilter) -> object:
+    return (
         wanted.user_id,
         wanted.status,
         wanted.gateway,
         wanted.created_from,
         wanted.created_before,
     )
+
+
+def _digest(filters: object) -> bytes:
     return hashlib.sha256(msgspec.msgpack.encode(filters)).digest()[:16]

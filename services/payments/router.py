@@ -63,9 +63,11 @@ class Router:
 def next_route(routes: Sequence[Route], attempts: Sequence[Attempt]) -> Route | None:
     """Return the gateway to try next, or None when all have shown that they will not take it.
 
-    Every gateway is tried once, best first. One whose reply was lost is tried a second time, but
-    only when no other is left.
+    Only the newest round counts. Every gateway is tried once, best first. One whose reply was lost
+    is tried a second time, but only when no other is left.
     """
+    newest = max((attempt.round for attempt in attempts), default=1)
+    attempts = [attempt for attempt in attempts if attempt.round == newest]
     if len(attempts) >= _MAX_ATTEMPTS:
         return None
     tried: dict[str, list[Attempt]] = {route.gateway: [] for route in routes}

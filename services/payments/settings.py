@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from kit.return_urls import parse_origins
 from kit.settings import (
     Address,
     NamedSecret,
@@ -14,9 +15,14 @@ from kit.settings import (
     parse_named_secrets,
     require_strong_secret,
 )
+from kit.user_token_settings import UserTokenSettings
+from services.payments.call_limits import CHECKING, PAYING
 from services.payments.domain.payment import PaymentMethod
 
 _ADDRESS = re.compile(r"[^\s:/]+:[0-9]{1,5}")
+# How long a gateway may work on a request that it has received: Flutterwave gives up after 28
+# seconds (contract A12), Eversend names nothing; this is ten times that.
+GATEWAY_PROCESSING_SECONDS = 300.0
 KNOWN_CALLERS = frozenset({"bff", "platform", "operator", "webhook-receiver"})
 
 
@@ -34,6 +40,9 @@ class PaymentsSettings(ProcessSettings):
     charge_timeout_seconds: Seconds = 20.0
     look_up_timeout_seconds: Seconds = 10.0
     takeover_seconds: Seconds = 30.0
+    quiet_seconds: Seconds = 900.0
+    otp_seconds: Seconds = 900.0
+    look_up_lag_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
 
     @field_validator("gateways")
     @classmethod
@@ -64,6 +73,18 @@ class PaymentsSettings(ProcessSettings):
             raise ValueError("must be longer than CHARGE_TIMEOUT_SECONDS")
         return seconds
 
+    @field_validator("quiet_seconds")
+    @classmethod
+    def _quiet_outlasts_every_deadline(cls, seconds: float, info: ValidationInfo) -> float:
+        names = ("charge_timeout_seconds", "look_up_timeout_seconds", "takeover_seconds")
+        deadlines = sum(info.data.get(name, 0.0) for name in names)
+        if seconds < deadlines + GATEWAY_PROCESSING_SECONDS:
+            raise ValueError(
+                "must be at least the sum of the other deadlines and"
+                f" {GATEWAY_PROCESSING_SECONDS:.0f} seconds of the gateway's own"
+            )
+        return seconds
+
     def gateway_addresses(self) -> Mapping[str, str]:
         """Return the adapters' addresses by gateway."""
         return parse_pairs(self.gateways)
@@ -76,13 +97,22 @@ class PaymentsSettings(ProcessSettings):
         }
 
 
-class ServerSettings(PaymentsSettings):
-    """What the server needs besides."""
+class ServerSettings(PaymentsSettings, UserTokenSettings):
+    """What the server needs besides.
+
+    `return_origins`: where members may return to, separated by commas; empty allows every address.
+    `payment_requests_per_minute`, `payment_checks_per_minute`: how often one member may ask for
+    what reaches a gateway (`services.payments.call_limits`). `max_rpcs`: how many calls may run at
+    once, every open `WatchPayment` among them.
+    """
 
     payments_listen: Address = "127.0.0.1:50051"
     service_tokens: Annotated[str, Field(repr=False)]
-    jwt_secret: Annotated[str, Field(repr=False)]
     default_return_url: Annotated[str, Field(pattern=r"^https?://")]
+    return_origins: str = ""
+    payment_requests_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 5
+    payment_checks_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 10
+    max_rpcs: Annotated[int, Field(ge=10, le=100_000)] = 10_000
 
     @field_validator("service_tokens")
     @classmethod
@@ -92,11 +122,6 @@ class ServerSettings(PaymentsSettings):
             raise ValueError(f"unknown callers: {', '.join(sorted(unknown))}")
         return text
 
-    @field_validator("jwt_secret")
-    @classmethod
-    def _secret_is_strong(cls, secret: str) -> str:
-        return require_strong_secret(secret, "jwt_secret")
-
     @field_validator("default_return_url")
     @classmethod
     def _https_outside_development(cls, address: str, info: ValidationInfo) -> str:
@@ -104,6 +129,20 @@ class ServerSettings(PaymentsSettings):
         if public and not address.startswith("https://"):
             raise ValueError("must be https outside development")
         return address
+
+    @field_validator("return_origins")
+    @classmethod
+    def _origins_are_plain(cls, text: str, info: ValidationInfo) -> str:
+        parse_origins(text, https_only=info.data.get("environment") in ("staging", "production"))
+        return text
+
+    def member_limits(self) -> Mapping[str, int]:
+        """Return how many calls a minute a member has, by bucket."""
+        return {PAYING: self.payment_requests_per_minute, CHECKING: self.payment_checks_per_minute}
+
+    def origins(self) -> frozenset[str]:
+        """Return where members may return to; empty means anywhere."""
+        return parse_origins(self.return_origins, https_only=not self.in_development)
 
     def tokens(self) -> list[NamedSecret]:
         """Return the callers' tokens."""

@@ -13,7 +13,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from kit.errors import ErrorCode, FieldViolation, ServiceError
+from kit.money import Money as DomainMoney
+from kit.money import MoneyError
 from kit.request_scope import current_scope
+from protos.common.v1.money_pb2 import Money
 from services.payments.domain.errors import invalid_fields
 from services.payments.mapping import CYCLES, METHODS
 
@@ -31,6 +34,7 @@ _EMAIL = re.compile(
 )
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+_OTP = re.compile(r"[0-9]{4,10}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 _PHONE = re.compile(r"\+[1-9][0-9]{7,14}", re.ASCII)
 _NEVER_IN_A_URL = re.compile(r"[\s\\]")
@@ -164,16 +168,49 @@ def phone_in_country(phone_number: str, country_code: str) -> str | None:
     return f"does not begin with the calling code of {country_code}"
 
 
-def _uuid_problem(value: str) -> str | None:
+def _uuid_of(what: str) -> Rule:
+    """Refuse a text that is not a UUID."""
+
+    def problem(value: str) -> str | None:
+        try:
+            canonical = str(UUID(value)) == value.lower()
+        except ValueError:
+            canonical = False
+        return None if canonical else f"is not {what} id"
+
+    return problem
+
+
+def optional_uuid(what: str) -> Rule:
+    """Refuse a text that is given and is not a UUID."""
+    problem = _uuid_of(what)
+    return lambda value: problem(value) if value else None
+
+
+def each(rule: Rule) -> Rule:
+    """Refuse a list in which a value breaks a rule."""
+    return lambda values: next((problem for value in values if (problem := rule(value))), None)
+
+
+def amount_of(message: Money) -> str | None:
+    """Refuse an amount that is given and is not a positive one in a known currency."""
+    if not message.ListFields():
+        return None
     try:
-        canonical = str(UUID(value)) == value.lower()
-    except ValueError:
-        canonical = False
-    return None if canonical else "is not a payment id"
+        amount = DomainMoney(message.currency_code, message.amount_minor)
+    except MoneyError:
+        return "must be an amount in a known currency"
+    return None if amount.minor > 0 else "must be positive"
 
 
 USER_ID = Field("user_id", (required, at_most(100), plain))
-PAYMENT_ID = Field("payment_id", (required, at_most(64), _uuid_problem))
+PAYMENT_ID = Field("payment_id", (required, at_most(64), _uuid_of("a payment")))
+REFUND_ID = Field("refund_id", (required, at_most(64), _uuid_of("a refund")))
+EVENT_ID = Field("gateway_event_id", (required, at_most(64), _uuid_of("an event")))
+PAGE_TOKEN = Field("page_token", (at_most(500),))
+REASON = Field("reason", (required, at_most(500), plain))
+AMOUNT = Field("amount", (amount_of,))
+OTP = Field("otp", (required, matching(_OTP, "must be 4 to 10 digits")))
 IDEMPOTENCY_KEY = Field(
     "idempotency_key",
     (required, matching(_KEY, "must be 1 to 255 printable ASCII characters without spaces")),
@@ -205,12 +242,24 @@ CUSTOMER = (
         (one_of(phonenumbers.SUPPORTED_REGIONS, "must be an ISO 3166-1 alpha-2 country code"),),
     ),
 )
+PAYER = (
+    Field("phone_number", (at_most(20), phone)),
+    Field(
+        "country_code",
+        (one_of(phonenumbers.SUPPORTED_REGIONS, "must be an ISO 3166-1 alpha-2 country code"),),
+    ),
+)
 RETURN_URL = Field("return_url", (at_most(_MAX_URL_LENGTH), plain, absolute_url))
 PAYMENT_OPTION = Field(
     "payment_option",
     (one_of(PAYMENT_OPTIONS, f"must be one of: {', '.join(sorted(PAYMENT_OPTIONS))}"),),
 )
 NETWORK = Field("mobile_money_network", (at_most(40), plain))
+
+
+def uuid_of(value: str) -> UUID:
+    """Return a checked identifier."""
+    return UUID(value)
 
 
 def payment_id(value: str) -> UUID:
@@ -229,4 +278,12 @@ def require_own(user_id: str) -> None:
             ErrorCode.PERMISSION_DENIED,
             "NOT_YOUR_ACCOUNT",
             "user_id must be the member of x-user-token",
+        )
+
+
+def require_no_member() -> None:
+    """Refuse what members may not do for themselves. Raises `ServiceError` (PERMISSION_DENIED)."""
+    if current_scope().user_id is not None:
+        raise ServiceError(
+            ErrorCode.PERMISSION_DENIED, "NOT_FOR_MEMBERS", "only staff and services may do this"
         )

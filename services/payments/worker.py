@@ -1,4 +1,4 @@
-"""The worker: handles stored callbacks and asks gateways about attempts that are due.
+"""The worker: handles stored callbacks, asks about attempts that are due, and sends refunds.
 
 Rows say what is due and are the queue: claimed with SKIP LOCKED under a lease, fenced by a token.
 A signal wakes the worker at once; a look every second is the backstop.
@@ -16,18 +16,20 @@ from kit.request_scope import RequestScope, enter_scope, new_request_id
 from services.payments.domain.attempts import Attempt
 from services.payments.domain.errors import StaleWriteError
 from services.payments.domain.events import GatewayEvent
+from services.payments.domain.refunds import RefundAttempt
 from services.payments.operations.apply_gateway_event import (
     apply_gateway_event,
     check_due_attempt,
 )
 from services.payments.operations.dependencies import Dependencies
+from services.payments.operations.send_refund import work_on_refund
 from services.payments.ports import Share, Work
 
 _log = get_logger(__name__)
 _CONCURRENCY = 16
 _LOOK_EVERY_SECONDS = 1.0
 
-ItemT = TypeVar("ItemT", GatewayEvent, Attempt)
+ItemT = TypeVar("ItemT", GatewayEvent, Attempt, RefundAttempt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class Worker:
         shares = [*(Share(only=name) for name in names), Share(never=names)]
         self._events_due = {share: asyncio.Event() for share in shares}
         self._attempts_due = {share: asyncio.Event() for share in shares}
+        self._refunds_due = {share: asyncio.Event() for share in shares}
         # A handler makes a few calls to one adapter; after this its lease may go to another worker.
         self._lease = timedelta(seconds=deps.timing.takeover + 3 * deps.timing.look_up)
 
@@ -62,8 +65,8 @@ class Worker:
             due.set()
 
     def wake_for_attempts(self) -> None:
-        """Look for due attempts now."""
-        for due in self._attempts_due.values():
+        """Look for due attempts and refunds now."""
+        for due in (*self._attempts_due.values(), *self._refunds_due.values()):
             due.set()
 
     async def run(self) -> None:
@@ -77,6 +80,8 @@ class Worker:
                 tasks.create_task(self._work_off(self._events(share), due))
             for share, due in self._attempts_due.items():
                 tasks.create_task(self._work_off(self._attempts(share), due))
+            for share, due in self._refunds_due.items():
+                tasks.create_task(self._work_off(self._refunds(share), due))
 
     def _events(self, share: Share) -> Queue[GatewayEvent]:
         return Queue(
@@ -91,6 +96,16 @@ class Worker:
             name="due_attempt",
             claim=lambda work, room: work.attempts.claim_due(self._now(), self._lease, room, share),
             handle=lambda attempt: check_due_attempt(self._deps, attempt),
+            request_id=lambda _attempt: new_request_id(),
+        )
+
+    def _refunds(self, share: Share) -> Queue[RefundAttempt]:
+        return Queue(
+            name="due_refund",
+            claim=lambda work, room: work.refund_attempts.claim_due(
+                self._now(), self._lease, room, share
+            ),
+            handle=lambda attempt: work_on_refund(self._deps, attempt),
             request_id=lambda _attempt: new_request_id(),
         )
 

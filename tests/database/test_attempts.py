@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db.unit_of_work import PostgresStorage
 from kit.money import Money
+from services.payments.domain.absence import Absence
 from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
 from services.payments.domain.errors import StaleWriteError
 from services.payments.domain.payment import Failure
@@ -53,6 +54,7 @@ async def test_every_field_of_an_attempt_is_stored(storage: PostgresStorage) -> 
         sender="host:50051",
         flow=Flow.PROMPT,
         amount=Money("KES", 50),
+        round=3,
     )
     changed = replace(
         new,
@@ -60,7 +62,10 @@ async def test_every_field_of_an_attempt_is_stored(storage: PostgresStorage) -> 
         gateway_transaction_id="tx-1",
         link="https://pay.example/1",
         failure=Failure(code="declined", message="Declined.", at=NOW),
-        surplus=Money("KWD", 5),
+        sender="host:50052",
+        sent_at=NOW + timedelta(microseconds=3),
+        action_state="otp-state-1",
+        absence=Absence(count=2, last_at=NOW + timedelta(microseconds=4)),
         expires_at=NOW + timedelta(microseconds=1),
         next_check_at=NOW + timedelta(microseconds=2),
         checks=5,
@@ -75,7 +80,7 @@ async def test_every_field_of_an_attempt_is_stored(storage: PostgresStorage) -> 
         if getattr(changed, each.name) == getattr(new, each.name)
     }
     assert unchanged == {
-        "id", "payment_id", "number", "gateway", "reference", "sender", "flow", "amount",
+        "id", "payment_id", "number", "round", "gateway", "reference", "flow", "amount",
         "created_at", "lease_token",
     }  # fmt: skip
 
@@ -229,3 +234,34 @@ async def test_an_attempt_that_nobody_made_cannot_be_saved(storage: PostgresStor
     with pytest.raises(StaleWriteError):
         async with storage.work() as work:
             await work.attempts.save(replace(attempt, id=uuid4()))
+
+
+async def test_hastening_makes_what_may_still_take_money_due_now_and_nothing_else(
+    own_storage: PostgresStorage,
+) -> None:
+    later = NOW + timedelta(hours=1)
+    payment, other = await stored_payment(own_storage), await stored_payment(own_storage)
+    await stored_attempt(own_storage, payment, outcome=AttemptOutcome.REJECTED, next_check_at=later)
+    live = await stored_attempt(own_storage, payment, number=2, next_check_at=later)
+    await stored_attempt(own_storage, other, next_check_at=later)
+    async with own_storage.work() as work:
+        await work.attempts.hasten(payment.id, NOW)
+    assert [each.id for each in await claim(own_storage)] == [live.id]
+
+
+async def test_hastening_leaves_a_lease_to_who_holds_it(own_storage: PostgresStorage) -> None:
+    [attempt] = await due_attempts(own_storage, 1)
+    await claim(own_storage)
+    async with own_storage.work() as work:
+        await work.attempts.hasten(attempt.payment_id, NOW + timedelta(seconds=1))
+    assert await claim(own_storage, timedelta(seconds=2)) == []
+
+
+async def test_an_attempt_that_nobody_asks_about_any_more_is_not_hastened(
+    own_storage: PostgresStorage,
+) -> None:
+    payment = await stored_payment(own_storage)
+    await stored_attempt(own_storage, payment, next_check_at=None)
+    async with own_storage.work() as work:
+        await work.attempts.hasten(payment.id, NOW)
+    assert await claim(own_storage) == []

@@ -146,6 +146,8 @@ async def test_a_claimed_event_is_what_was_delivered(own_storage: PostgresStorag
         received_at=NOW,
         tries=0,
         lease_token=1,
+        event_key=DELIVERY.event_key,
+        next_try_at=NOW,
     )
 
 

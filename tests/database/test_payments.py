@@ -75,6 +75,8 @@ async def test_every_field_of_a_payment_is_stored(storage: PostgresStorage) -> N
         last_verified_at=NOW + timedelta(microseconds=3),
         webhook_count=4,
         webhook_received_at=NOW + timedelta(microseconds=4),
+        period_start=NOW + timedelta(microseconds=5),
+        period_end=NOW + timedelta(days=31),
     )
     async with storage.work() as work:
         assert await work.payments.add(new)

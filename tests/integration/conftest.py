@@ -14,10 +14,12 @@ from kit.ids import SystemIds
 from kit.tasks import OwnedTasks
 from services.payments.domain.attempts import Attempt
 from services.payments.domain.payment import BillingCycle, Customer, Payment, PaymentMethod
+from services.payments.domain.refunds import Refund
 from services.payments.gateway_client import GatewayClient
 from services.payments.operations.apply_gateway_event import check_due_attempt
 from services.payments.operations.create_payment import CreatePaymentCommand, create_payment
 from services.payments.operations.dependencies import Dependencies
+from services.payments.operations.send_refund import work_on_refund
 from services.payments.ports import Routing
 from services.payments.router import Router
 from tests.adapters.cases import CASES, sandbox_of
@@ -76,6 +78,16 @@ class Shop:
             found = await work.payments.get(payment.id)
         assert found is not None
         return found
+
+    async def work_on_refunds(self, payment: Payment) -> list[Refund]:
+        """Send and look up what is due to go back, and return the payment's refunds afterwards."""
+        async with self.deps.storage.work() as work:
+            lease = self.clock.now() - self.clock.now()
+            due = await work.refund_attempts.claim_due(self.clock.now(), lease, 10)
+        for attempt in due:
+            await work_on_refund(self.deps, attempt)
+        async with self.deps.storage.work() as work:
+            return list(await work.refunds.of_payment(payment.id))
 
 
 @pytest.fixture

@@ -17,20 +17,25 @@ from services.payments.ports import Capability, Routing
 from services.payments.router import Router
 from services.payments.settings import PaymentsSettings, parse_pairs
 from tests.databases import Database, DatabaseServer
+from tests.operations.books import broken_promises
 from tests.operations.fakes import (
     ManualClock,
     RecordingWakeups,
     ScriptedGateways,
     SeededIds,
-    Witness,
 )
 from tests.operations.suite import Suite
+from tests.operations.witness import Witness
 from tests.unit.described_gateways import offer
 from tests.unit.factories import NOW
 
 # Only the owner can, and only with the guards off: the application may delete nothing of this.
 _FORGET_EVERYTHING = """
 BEGIN;
+ALTER TABLE journal_lines DISABLE TRIGGER USER;
+ALTER TABLE journal_entries DISABLE TRIGGER USER;
+ALTER TABLE refunds DISABLE TRIGGER USER;
+ALTER TABLE captures DISABLE TRIGGER USER;
 ALTER TABLE payment_audit_log DISABLE TRIGGER USER;
 ALTER TABLE creators_membership DISABLE TRIGGER USER;
 DELETE FROM outbox;
@@ -38,8 +43,17 @@ DELETE FROM idempotency_keys;
 DELETE FROM memberships;
 DELETE FROM payment_audit_log;
 DELETE FROM webhook_events;
+DELETE FROM journal_lines;
+DELETE FROM journal_entries;
+DELETE FROM refund_attempts;
+DELETE FROM refunds;
+DELETE FROM captures;
 DELETE FROM payment_attempts;
 DELETE FROM creators_membership;
+ALTER TABLE journal_lines ENABLE TRIGGER USER;
+ALTER TABLE journal_entries ENABLE TRIGGER USER;
+ALTER TABLE refunds ENABLE TRIGGER USER;
+ALTER TABLE captures ENABLE TRIGGER USER;
 ALTER TABLE payment_audit_log ENABLE TRIGGER USER;
 ALTER TABLE creators_membership ENABLE TRIGGER USER;
 COMMIT;
@@ -105,3 +119,4 @@ async def suite(engine: AsyncEngine, owner: asyncpg.Connection) -> AsyncIterator
     )
     yield Suite(deps=deps, clock=clock, gateways=gateways, wakeups=wakeups, witness=witness)
     await deps.tasks.drain(0)
+    assert await broken_promises(witness) == []

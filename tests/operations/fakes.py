@@ -10,29 +10,24 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from kit.money import Money
 from services.payments.domain.attempts import Attempt, Flow
 from services.payments.domain.charges import ChargeOrder, ChargeReport
 from services.payments.domain.evidence import Answer
 from services.payments.domain.payment import ActionKind, NextAction
-from services.payments.ports import Capability, GatewayDescription
+from services.payments.domain.reconciliation import Period
+from services.payments.domain.refund_reports import RefundOrder, RefundQuery, RefundReport
+from services.payments.ports import (
+    Capability,
+    GatewayDescription,
+    NotListed,
+    SettlementPage,
+    TransactionPage,
+)
+from tests.operations.witness import Sight, Witness
 
 PATIENCE_SECONDS = 10.0
 _REFERENCE_ALPHABET = "0123456789bcdfghjkmnpqrstvwxyz"
-
-
-_LOOK = """
-SELECT ARRAY(SELECT status FROM creators_membership ORDER BY created_at, id) AS payments,
-    ARRAY(SELECT ARRAY[reference, gateway, outcome] FROM payment_attempts
-        ORDER BY created_at, number) AS attempts,
-    (SELECT count(*) FROM idempotency_keys) AS keys,
-    ARRAY(SELECT action FROM payment_audit_log ORDER BY id) AS history,
-    (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND application_name = 'payments' AND state LIKE 'idle in transaction%'
-    ) AS open_transactions
-"""
 
 
 class ManualClock:
@@ -116,75 +111,47 @@ class RecordingWakeups:
         self.on_attempt()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """What somebody else sees in the database at one moment.
-
-    `payments`: their statuses. `attempts`: reference, gateway and outcome of each. `history`: the
-    actions. All oldest first. `open_transactions`: how many the service holds without a statement
-    that runs.
-    """
-
-    payments: tuple[str, ...]
-    attempts: tuple[tuple[str, str, str], ...]
-    keys: int
-    history: tuple[str, ...]
-    open_transactions: int
-
-
-class Witness:
-    """Looks at the database from a connection of its own."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        self._one_at_a_time = asyncio.Lock()
-
-    async def look(self) -> Sight:
-        (row,) = await self.rows(_LOOK)
-        return Sight(
-            payments=tuple(row["payments"]),
-            attempts=tuple((each[0], each[1], each[2]) for each in row["attempts"]),
-            keys=row["keys"],
-            history=tuple(row["history"]),
-            open_transactions=row["open_transactions"],
-        )
-
-    async def rows(self, query: str, *values: object) -> list[asyncpg.Record]:
-        """Return the rows of a query, also while another one of this witness runs."""
-        async with self._one_at_a_time:
-            found: list[asyncpg.Record] = await self._connection.fetch(query, *values)
-        return found
-
-
 class Operation(StrEnum):
     """What a gateway is asked for."""
 
     CREATE = "create"
     LOOK_UP = "look_up"
     CANCEL = "cancel"
+    SUBMIT = "submit"
+    REFUND = "refund"
+    LOOK_UP_REFUND = "look_up_refund"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call that reached a gateway, and what stood in the database at that moment."""
+    """One call that reached a gateway, and what stood in the database at that moment.
+
+    `reference`: of the attempt or of the refund's attempt. `flow`: of the attempt; a refund has
+    none. `transaction_id`: the gateway's own identifier of the charge, if it was named.
+    `refund_id`: the gateway's own of the refund. `otp`: the one-time password that was handed in.
+    """
 
     operation: Operation
     gateway: str
     reference: str
     amount: Money
-    flow: Flow
     seen: Sight
+    flow: Flow | None = None
+    transaction_id: str = ""
+    refund_id: str = ""
+    otp: str = ""
 
 
-Step = Callable[[Call], Awaitable[ChargeReport]]
+Step = Callable[[Call], Awaitable[ChargeReport | RefundReport]]
 
 
 class ScriptedGateways:
     """Implements the port `Gateways`: each call takes the next step that a test wrote for it.
 
-    Without a step, a gateway creates what it is asked for, knows nothing new when it is asked, and
-    closes what it is told to close. `away`: gateways whose adapters do not answer. `descriptions`:
-    what stood in the database whenever the gateways were asked what they can do.
+    Without a step, a gateway creates what it is asked for, knows nothing new when it is asked,
+    closes what it is told to close, and takes passwords and refunds. Its statements cannot be read.
+    `away`: gateways whose adapters do not answer. `descriptions`: what stood in the database
+    whenever the gateways were asked what they can do.
     """
 
     def __init__(self, offers: Mapping[str, Sequence[Capability]], witness: Witness) -> None:
@@ -227,51 +194,137 @@ class ScriptedGateways:
             for offer in self._offers[gateway]
             if (offer.method, offer.currency) == (order.method, order.amount.currency)
         )
-        return await self._answer(
-            Operation.CREATE, gateway, (order.reference, order.amount), flow=flow
+        return await self._charge(
+            Call(
+                operation=Operation.CREATE,
+                gateway=gateway,
+                reference=order.reference,
+                amount=order.amount,
+                flow=flow,
+                seen=await self._witness.look(),
+            )
         )
 
     async def get_charge(self, attempt: Attempt) -> ChargeReport:
-        return await self._about(Operation.LOOK_UP, attempt)
+        return await self._charge(await self._about(Operation.LOOK_UP, attempt))
 
     async def cancel_charge(self, attempt: Attempt) -> ChargeReport:
-        return await self._about(Operation.CANCEL, attempt)
+        return await self._charge(await self._about(Operation.CANCEL, attempt))
 
-    async def _about(self, operation: Operation, attempt: Attempt) -> ChargeReport:
-        what = (attempt.reference, attempt.amount)
-        return await self._answer(operation, attempt.gateway, what, flow=attempt.flow)
+    async def submit_action(self, attempt: Attempt, order: ChargeOrder, otp: str) -> ChargeReport:
+        assert (order.reference, order.amount) == (attempt.reference, attempt.amount)
+        call = await self._about(Operation.SUBMIT, attempt)
+        return await self._charge(replace(call, otp=otp))
 
-    async def _answer(
-        self, operation: Operation, gateway: str, what: tuple[str, Money], *, flow: Flow
-    ) -> ChargeReport:
-        call = Call(
+    async def create_refund(self, gateway: str, order: RefundOrder) -> RefundReport:
+        return await self._refund(
+            Call(
+                operation=Operation.REFUND,
+                gateway=gateway,
+                reference=order.reference,
+                amount=order.amount,
+                transaction_id=order.charge_transaction_id,
+                seen=await self._witness.look(),
+            )
+        )
+
+    async def get_refund(self, gateway: str, query: RefundQuery) -> RefundReport:
+        return await self._refund(
+            Call(
+                operation=Operation.LOOK_UP_REFUND,
+                gateway=gateway,
+                reference=query.reference,
+                amount=query.amount,
+                transaction_id=query.charge_transaction_id,
+                refund_id=query.gateway_refund_id,
+                seen=await self._witness.look(),
+            )
+        )
+
+    async def list_transactions(
+        self, gateway: str, period: Period, page_token: str
+    ) -> TransactionPage | NotListed:
+        return NotListed(detail=f"{gateway}: no statement of {period} {page_token}")
+
+    async def list_settlements(
+        self, gateway: str, period: Period, page_token: str
+    ) -> SettlementPage | NotListed:
+        return NotListed(detail=f"{gateway}: no settlements of {period} {page_token}")
+
+    async def _about(self, operation: Operation, attempt: Attempt) -> Call:
+        return Call(
             operation=operation,
-            gateway=gateway,
-            reference=what[0],
-            amount=what[1],
-            flow=flow,
+            gateway=attempt.gateway,
+            reference=attempt.reference,
+            amount=attempt.amount,
+            flow=attempt.flow,
+            transaction_id=attempt.gateway_transaction_id,
             seen=await self._witness.look(),
         )
+
+    async def _charge(self, call: Call) -> ChargeReport:
+        report = await self._answer(call)
+        assert isinstance(report, ChargeReport), f"{call.operation} was answered about a refund"
+        return report
+
+    async def _refund(self, call: Call) -> RefundReport:
+        report = await self._answer(call)
+        assert isinstance(report, RefundReport), f"{call.operation} was answered about a charge"
+        return report
+
+    async def _answer(self, call: Call) -> ChargeReport | RefundReport:
         self.calls.append(call)
-        steps = self._steps.get((gateway, operation))
-        if steps:
-            return await steps.popleft()(call)
-        return await self._usual.get((gateway, operation), _USUAL[operation])(call)
+        which = (call.gateway, call.operation)
+        steps = self._steps.get(which)
+        step = steps.popleft() if steps else self._usual.get(which, _USUAL[call.operation])
+        return await step(call)
 
 
 def reply(answer: Answer, **changes: Any) -> Step:
     """Answer at once, about the charge that was asked about, with the price that was ordered.
 
-    A hosted charge comes with its link and a prompt with its step, unless `changes` say otherwise.
+    A hosted charge comes with its link and a prompt with its step, and money with the transaction
+    that was named, unless `changes` say otherwise.
     """
 
     async def step(call: Call) -> ChargeReport:
         report = ChargeReport(answer=answer, reference=call.reference, amount=call.amount)
-        if call.operation is Operation.CREATE and answer in _CREATED:
+        if call.operation in _MAKE_PAYABLE and answer in _CREATED:
             report = replace(report, **_way_to_pay(call))
         if answer is Answer.SUCCEEDED:
-            report = replace(report, gateway_transaction_id=f"tx-{call.reference}")
+            named = call.transaction_id or f"tx-{call.reference}"
+            report = replace(report, gateway_transaction_id=named)
         return replace(report, **changes)
+
+    return step
+
+
+def otp_asked(state: str = "otp-state-1") -> Step:
+    """Answer that a one-time password was sent to the payer; only with it is there a charge."""
+    action = NextAction(kind=ActionKind.OTP)
+    return reply(Answer.REQUIRES_ACTION, link="", action=action, action_state=state)
+
+
+def refund_reply(answer: Answer, **changes: Any) -> Step:
+    """Answer at once, about the refund that was asked about, with its amount.
+
+    One that the gateway has comes with the gateway's identifier, unless `changes` say otherwise.
+    """
+
+    async def step(call: Call) -> RefundReport:
+        known = answer in _CREATED or answer is Answer.FAILED
+        named = f"rf-{call.reference}" if known else ""
+        report = RefundReport(answer=answer, amount=call.amount, gateway_refund_id=named)
+        return replace(report, **changes)
+
+    return step
+
+
+def by_transaction(steps: Mapping[str, Step], otherwise: Step) -> Step:
+    """Answer by the transaction that is named, as a gateway does that knows several."""
+
+    async def step(call: Call) -> ChargeReport | RefundReport:
+        return await steps.get(call.transaction_id, otherwise)(call)
 
     return step
 
@@ -279,7 +332,7 @@ def reply(answer: Answer, **changes: Any) -> Step:
 def meanwhile(happening: Callable[[Call], Awaitable[object]], then: Step) -> Step:
     """Have something happen while the call is in flight, and answer afterwards."""
 
-    async def step(call: Call) -> ChargeReport:
+    async def step(call: Call) -> ChargeReport | RefundReport:
         await happening(call)
         return await then(call)
 
@@ -296,7 +349,7 @@ class Gate:
     def before(self, then: Step) -> Step:
         """Answer with `then`, but only once the gate is open."""
 
-        async def step(call: Call) -> ChargeReport:
+        async def step(call: Call) -> ChargeReport | RefundReport:
             self._reached.set()
             await self._open.wait()
             return await then(call)
@@ -324,9 +377,13 @@ def _way_to_pay(call: Call) -> dict[str, Any]:
     return {"action": NextAction(kind=ActionKind.PHONE_PROMPT)}
 
 
+_MAKE_PAYABLE = frozenset({Operation.CREATE, Operation.SUBMIT})
 _CREATED = frozenset({Answer.SUCCEEDED, Answer.PENDING, Answer.REQUIRES_ACTION})
 _USUAL: dict[Operation, Step] = {
     Operation.CREATE: reply(Answer.REQUIRES_ACTION),
     Operation.LOOK_UP: reply(Answer.PENDING),
     Operation.CANCEL: reply(Answer.SUCCEEDED),
+    Operation.SUBMIT: reply(Answer.PENDING),
+    Operation.REFUND: refund_reply(Answer.PENDING),
+    Operation.LOOK_UP_REFUND: refund_reply(Answer.PENDING),
 }

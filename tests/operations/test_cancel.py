@@ -9,8 +9,10 @@ from structlog.testing import capture_logs
 from kit.errors import ServiceError
 from kit.money import Money
 from services.payments.domain.attempts import AttemptOutcome
+from services.payments.domain.captures import CaptureUse
 from services.payments.domain.evidence import Answer
 from services.payments.domain.payment import NO_ACTION, Payment
+from services.payments.domain.refunds import RefundPurpose
 from services.payments.domain.states import PaymentStatus
 from services.payments.mapping import payment_message
 from services.payments.operations.idempotency import encode_answer
@@ -118,7 +120,8 @@ AFTER_CLOSING = [
 async def test_what_the_gateway_says_after_the_closing_wins_over_the_withdrawal(
     suite: Suite, after: AfterClosing
 ) -> None:
-    payment = await open_payment(suite, after.step)
+    suite.gateways.always(Operation.LOOK_UP, after.step)
+    payment = await suite.create()
     assert (await refused(suite, payment)).reason == after.reason
     assert (await suite.payment(payment.id)).status is after.status
     assert "payment.cancelled" not in await suite.facts(payment.id)
@@ -149,8 +152,7 @@ async def test_money_that_is_verified_while_a_withdrawal_is_under_way_wins(
 
     answers = {Operation.CANCEL: reply(Answer.SUCCEEDED), Operation.LOOK_UP: NOBODY_PAID}
     suite.gateways.script("eversend", operation, meanwhile(pay, answers[operation]))
-    if operation is Operation.CANCEL:
-        suite.gateways.always(Operation.LOOK_UP, NOBODY_PAID)
+    suite.gateways.always(Operation.LOOK_UP, NOBODY_PAID)
     assert (await refused(suite, payment)).reason == "PAYMENT_NOT_CANCELLABLE"
     assert (await suite.payment(payment.id)).status is PaymentStatus.COMPLETED
     (attempt,) = await suite.attempts(payment.id)
@@ -159,15 +161,18 @@ async def test_money_that_is_verified_while_a_withdrawal_is_under_way_wins(
     assert await suite.facts(payment.id) == ["payment.completed"]
 
 
-async def test_money_that_arrives_after_the_cancellation_is_surplus(suite: Suite) -> None:
+async def test_money_that_arrives_after_the_cancellation_goes_back(suite: Suite) -> None:
     payment = await suite.cancel(await open_payment(suite, NOBODY_PAID))
     suite.gateways.script("eversend", Operation.LOOK_UP, reply(Answer.SUCCEEDED))
     with capture_logs() as logs:
         await suite.check_next(payment.id)
     late = await suite.payment(payment.id)
     assert late.status is PaymentStatus.CANCELLED
-    (attempt,) = await suite.attempts(payment.id)
-    assert (attempt.outcome, attempt.surplus) == (AttemptOutcome.SUCCEEDED, payment.amount)
+    assert (await suite.newest_attempt(payment.id)).outcome is AttemptOutcome.SUCCEEDED
+    (capture,) = await suite.captures(payment.id)
+    assert (capture.use, capture.excess) == (CaptureUse.SURPLUS, payment.amount)
+    (refund,) = await suite.refunds(payment.id)
+    assert (refund.amount, refund.purpose) == (payment.amount, RefundPurpose.SURPLUS)
     assert await suite.effects(payment.id) == ["surplus_found"]
     assert [line["event"] for line in logs if line.get("alert")] == ["surplus_found"]
     assert encode_answer(await suite.cancel(payment)) == encode_answer(payment)
@@ -200,7 +205,8 @@ async def test_a_prompt_whose_outcome_is_unknown_is_not_cancelled(suite: Suite) 
 async def test_a_payment_that_is_over_is_not_cancelled(
     suite: Suite, found: Answer, status: str
 ) -> None:
-    payment = await open_payment(suite, reply(found))
+    suite.gateways.always(Operation.LOOK_UP, reply(found))
+    payment = await suite.create()
     await suite.check_next(payment.id)
     error = await refused(suite, payment)
     assert (error.reason, error.metadata) == ("PAYMENT_NOT_CANCELLABLE", {"status": status})

@@ -117,7 +117,7 @@ async def test_a_link_that_is_delivered_while_its_failure_is_found_is_closed_bef
     looking_up, creating = Gate(), Gate()
     created, failed = reply(Answer.REQUIRES_ACTION), reply(Answer.FAILED)
     suite.gateways.script("eversend", Operation.CREATE, creating.before(created))
-    suite.gateways.script("eversend", Operation.LOOK_UP, looking_up.before(failed), failed)
+    suite.gateways.script("eversend", Operation.LOOK_UP, looking_up.before(failed), failed, failed)
     creation = asyncio.create_task(suite.create())
     await creating.reached()
     (row,) = await suite.witness.rows("SELECT id FROM creators_membership")

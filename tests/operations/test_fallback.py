@@ -5,6 +5,7 @@ took and can take nothing lets another one start.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -148,16 +149,21 @@ async def test_a_gateway_that_refused_or_was_away_is_not_tried_again(
     assert await suite.facts(payment.id) == ["payment.failed"]
 
 
-async def test_after_a_prompt_that_may_be_on_the_phone_nothing_else_ever_starts(
+async def test_after_a_prompt_that_may_be_on_the_phone_nothing_else_ever_starts_by_itself(
     suite: Suite,
 ) -> None:
     suite.gateways.script("eversend", Operation.CREATE, reply(Answer.UNKNOWN))
     suite.gateways.always(Operation.LOOK_UP, reply(Answer.NOT_FOUND))
     payment = await suite.create(by_phone())
-    for _ in range(12):
+    quiet_until = suite.clock.now() + timedelta(seconds=suite.deps.timing.quiet)
+    while suite.clock.now() < quiet_until:
+        assert (await suite.payment(payment.id)).status is PaymentStatus.PROCESSING
         await suite.check_next(payment.id)
+    assert (await suite.payment(payment.id)).status is PaymentStatus.FAILED
     assert len(suite.gateways.made(Operation.CREATE)) == 1
-    assert (await suite.payment(payment.id)).status is PaymentStatus.PROCESSING
+    failed = (await suite.payment(payment.id)).failure
+    assert failed is not None
+    assert failed.code == "never_confirmed"
 
 
 async def test_a_lost_page_is_still_looked_up_and_money_found_there_counts(suite: Suite) -> None:

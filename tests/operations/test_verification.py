@@ -1,7 +1,8 @@
 """What is believed about money: what the gateway says under our reference, and only if it fits."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,46 +11,37 @@ from structlog.testing import capture_logs
 from kit.errors import ServiceError
 from kit.money import Money
 from services.payments.domain.attempts import AttemptOutcome
+from services.payments.domain.captures import CaptureUse
 from services.payments.domain.evidence import Answer
 from services.payments.domain.membership import FREE_TIER
 from services.payments.domain.payment import ActionKind, Payment
+from services.payments.domain.refunds import RefundAttemptOutcome, RefundPurpose
 from services.payments.domain.states import PaymentStatus
 from services.payments.operations.check_attempt import check_attempt
 from services.payments.operations.verify_payment import verify_payment
 from tests.operations.fakes import Operation, Step, reply
 from tests.operations.suite import Suite, by_card
+from tests.operations.ways_of_asking import EVERY_WAY, Way, by_callback, declined, found, paid
 
 PRICE = Money("UGX", 35_000)
+UNDER = Money("UGX", 34_999)
+SHILLINGS = Money("KES", 3_500_000)
 
 
-async def by_poll(suite: Suite, payment: Payment) -> None:
-    await suite.check_next(payment.id)
+async def captured(suite: Suite, payment: Payment) -> list[tuple[CaptureUse, Money]]:
+    """Return what the gateways took for a payment and what it counts for, oldest first."""
+    return [(each.use, each.amount) for each in await suite.captures(payment.id)]
 
 
-async def by_callback(suite: Suite, payment: Payment) -> None:
-    key = f"event {len(suite.gateways.calls)} of {payment.id}"
-    await suite.deliver(await suite.newest_attempt(payment.id), key=key)
-    assert await suite.handle_events() == 1
-
-
-async def by_request(suite: Suite, payment: Payment) -> None:
-    await verify_payment(suite.deps, await suite.payment(payment.id))
-
-
-Way = Callable[[Suite, Payment], Awaitable[None]]
-EVERY_WAY = pytest.mark.parametrize("ask", [by_poll, by_callback, by_request])
-
-
-def paid(**changes: Any) -> Step:
-    return reply(Answer.SUCCEEDED, **changes)
-
-
-async def found(suite: Suite, payment: Payment, *steps: Step, ask: Way = by_poll) -> Payment:
-    """Have the gateway say something about the newest attempt; return the payment afterwards."""
-    suite.gateways.script((await suite.payment(payment.id)).gateway, Operation.LOOK_UP, *steps)
-    for _ in steps:
-        await ask(suite, payment)
-    return await suite.payment(payment.id)
+async def goes_back(suite: Suite, payment: Payment) -> list[Money]:
+    """Return what goes back by itself; it is sent once, and at once."""
+    refunds = await suite.refunds(payment.id)
+    for refund in refunds:
+        assert refund.purpose is RefundPurpose.SURPLUS
+        (attempt,) = await suite.refund_attempts(refund.id)
+        assert attempt.outcome is RefundAttemptOutcome.RECORDED
+        assert attempt.next_check_at == attempt.created_at
+    return [refund.amount for refund in refunds]
 
 
 def alerts(logs: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -58,16 +50,20 @@ def alerts(logs: Iterable[Mapping[str, Any]]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Money that does not fit, and the words with which it is held."""
+    """Money that does not fit, and the words with which it is held.
+
+    `takes`: what was taken for this payment, None when the answer does not prove any of that.
+    """
 
     name: str
     step: Step
     reason: str
+    takes: Money | None = None
 
 
 MISFITS = [
-    Misfit("under", paid(amount=Money("UGX", 34_999)), "underpaid"),
-    Misfit("currency", paid(amount=Money("KES", 3_500_000)), "KES instead of UGX"),
+    Misfit("under", paid(amount=UNDER), "underpaid", UNDER),
+    Misfit("currency", paid(amount=SHILLINGS), "KES instead of UGX", SHILLINGS),
     Misfit("reference", paid(reference="cpsomebodyelse"), "another reference"),
     Misfit("no reference", paid(reference=""), "another reference"),
     Misfit("no amount", paid(amount=None), "no amount"),
@@ -81,22 +77,24 @@ async def test_the_exact_amount_completes_and_grants_once(suite: Suite, ask: Way
     assert payment.completed_at == suite.clock.now()
     assert (await suite.membership()).tier == "pro"
     (attempt,) = await suite.attempts(payment.id)
-    assert (attempt.outcome, attempt.surplus) == (AttemptOutcome.SUCCEEDED, None)
-    assert attempt.next_check_at is None
+    assert attempt.outcome is AttemptOutcome.SUCCEEDED
+    assert attempt.next_check_at == suite.clock.now() + timedelta(minutes=1)
+    assert await captured(suite, payment) == [(CaptureUse.KEPT, PRICE)]
+    assert await goes_back(suite, payment) == []
     assert await suite.effects(payment.id) == ["tier_granted"]
     assert await suite.facts(payment.id) == ["payment.completed"]
 
 
 @EVERY_WAY
-async def test_more_than_the_price_grants_once_and_keeps_the_excess_as_surplus(
+async def test_more_than_the_price_grants_once_and_sends_the_excess_back(
     suite: Suite, ask: Way
 ) -> None:
     payment = await suite.create()
     with capture_logs() as logs:
         payment = await found(suite, payment, paid(amount=Money("UGX", 35_001)), ask=ask)
     assert payment.status is PaymentStatus.COMPLETED
-    (attempt,) = await suite.attempts(payment.id)
-    assert attempt.surplus == Money("UGX", 1)
+    assert await captured(suite, payment) == [(CaptureUse.KEPT, Money("UGX", 35_001))]
+    assert await goes_back(suite, payment) == [Money("UGX", 1)]
     assert sorted(await suite.effects(payment.id)) == ["surplus_found", "tier_granted"]
     assert alerts(logs) == ["surplus_found"]
 
@@ -115,6 +113,9 @@ async def test_money_that_does_not_fit_is_held_and_grants_nothing(
     assert payment.next_action.kind is ActionKind.NONE
     assert (await suite.membership()).tier == FREE_TIER
     assert await suite.effects(payment.id) == ["held_for_review"]
+    held = [(CaptureUse.HELD, misfit.takes)] if misfit.takes else []
+    assert await captured(suite, payment) == held
+    assert await goes_back(suite, payment) == []
     assert await suite.facts(payment.id) == []
     assert alerts(logs) == ["held_for_review"]
 
@@ -135,9 +136,10 @@ async def test_a_payment_that_is_held_completes_when_the_money_fits_after_all(
     assert payment.status is PaymentStatus.COMPLETED
     assert payment.review_reason is None
     assert await suite.effects(payment.id) == ["held_for_review", "tier_granted"]
+    assert await captured(suite, payment) == [(CaptureUse.KEPT, PRICE)]
 
 
-async def test_a_second_success_of_a_completed_payment_is_surplus(suite: Suite) -> None:
+async def test_a_second_success_of_a_completed_payment_goes_back(suite: Suite) -> None:
     suite.gateways.script("eversend", Operation.CREATE, reply(Answer.UNKNOWN))
     completed = await found(suite, await suite.create(), paid())
     held = await suite.membership()
@@ -150,13 +152,18 @@ async def test_a_second_success_of_a_completed_payment_is_surplus(suite: Suite) 
     assert payment.gateway == "flutterwave"
     assert await suite.membership() == held
     lost, _ = await suite.attempts(payment.id)
-    assert (lost.outcome, lost.surplus) == (AttemptOutcome.SUCCEEDED, PRICE)
+    assert lost.outcome is AttemptOutcome.SUCCEEDED
+    assert sorted(await captured(suite, payment)) == [
+        (CaptureUse.KEPT, PRICE),
+        (CaptureUse.SURPLUS, PRICE),
+    ]
+    assert await goes_back(suite, payment) == [PRICE]
     assert await suite.effects(payment.id) == ["tier_granted", "surplus_found"]
     assert alerts(logs) == ["surplus_found"]
 
 
 async def test_a_late_success_completes_a_payment_that_had_failed(suite: Suite) -> None:
-    failed = await found(suite, await suite.create(), reply(Answer.FAILED))
+    failed = await declined(suite, await suite.create())
     assert failed.status is PaymentStatus.FAILED
     payment = await found(suite, failed, paid())
     assert payment.status is PaymentStatus.COMPLETED
@@ -165,8 +172,8 @@ async def test_a_late_success_completes_a_payment_that_had_failed(suite: Suite) 
     assert await suite.facts(payment.id) == ["payment.failed", "payment.completed"]
 
 
-async def test_a_late_success_is_surplus_when_the_same_was_bought_meanwhile(suite: Suite) -> None:
-    failed = await found(suite, await suite.create(), reply(Answer.FAILED))
+async def test_a_late_success_goes_back_when_the_same_was_bought_meanwhile(suite: Suite) -> None:
+    failed = await declined(suite, await suite.create())
     again = await suite.create(by_card(idempotency_key="key-2"))
     bought = await found(suite, again, paid(), ask=by_callback)
     held = await suite.membership()
@@ -174,34 +181,44 @@ async def test_a_late_success_is_surplus_when_the_same_was_bought_meanwhile(suit
     assert late.status is PaymentStatus.FAILED
     assert await suite.membership() == held
     assert held.payment_id == bought.id
-    (attempt,) = await suite.attempts(late.id)
-    assert (attempt.outcome, attempt.surplus) == (
-        AttemptOutcome.SUCCEEDED,
-        Money("UGX", 35_500),
-    )
+    assert (await suite.newest_attempt(late.id)).outcome is AttemptOutcome.SUCCEEDED
+    assert await captured(suite, late) == [(CaptureUse.SURPLUS, Money("UGX", 35_500))]
+    assert await goes_back(suite, late) == [Money("UGX", 35_500)]
     assert await suite.effects(late.id) == ["surplus_found"]
 
 
-async def test_money_of_an_open_payment_is_surplus_when_the_failed_one_before_it_completed(
+async def test_money_of_an_open_payment_goes_back_when_the_failed_one_before_it_completed(
     suite: Suite,
 ) -> None:
-    failed = await found(suite, await suite.create(), reply(Answer.FAILED))
+    failed = await declined(suite, await suite.create())
     second = await suite.create(by_card(idempotency_key="key-2"))
     assert (await found(suite, failed, paid(), ask=by_callback)).status is PaymentStatus.COMPLETED
     held = await suite.membership()
     second = await found(suite, second, paid(), ask=by_callback)
     assert (second.status, second.next_action.kind) == (PaymentStatus.CANCELLED, ActionKind.NONE)
     assert await suite.membership() == held
-    assert (await suite.newest_attempt(second.id)).surplus == PRICE
+    assert await goes_back(suite, second) == [PRICE]
     assert await suite.effects(second.id) == ["surplus_found"]
 
 
-async def test_a_late_success_counts_when_something_else_was_bought_meanwhile(
+async def test_late_money_of_an_older_choice_does_not_undo_a_newer_one(suite: Suite) -> None:
+    failed = await declined(suite, await suite.create())
+    suite.clock.advance(1)
+    newer = await suite.create(by_card(idempotency_key="key-2", tier="starter"))
+    assert (await found(suite, newer, paid(), ask=by_callback)).status is PaymentStatus.COMPLETED
+    late = await found(suite, failed, paid(), ask=by_callback)
+    assert late.status is PaymentStatus.FAILED
+    assert await goes_back(suite, late) == [PRICE]
+    assert (await suite.membership()).tier == "starter"
+
+
+async def test_late_money_counts_when_what_was_bought_meanwhile_is_the_older_choice(
     suite: Suite,
 ) -> None:
-    failed = await found(suite, await suite.create(), reply(Answer.FAILED))
-    other = await suite.create(by_card(idempotency_key="key-2", tier="starter"))
-    assert (await found(suite, other, paid(), ask=by_callback)).status is PaymentStatus.COMPLETED
+    older = await suite.create(by_card(idempotency_key="key-2", tier="starter"))
+    suite.clock.advance(1)
+    failed = await declined(suite, await suite.create())
+    assert (await found(suite, older, paid(), ask=by_callback)).status is PaymentStatus.COMPLETED
     late = await found(suite, failed, paid(), ask=by_callback)
     assert late.status is PaymentStatus.COMPLETED
     assert (await suite.membership()).tier == "pro"
@@ -217,34 +234,6 @@ async def test_a_late_failure_never_moves_a_completed_payment(suite: Suite) -> N
     assert payment == replace(completed, verification_count=1 + len(Answer))
     assert await suite.attempts(payment.id) == [attempt]
     assert await suite.effects(payment.id) == ["tier_granted"]
-
-
-@EVERY_WAY
-@pytest.mark.parametrize("acknowledgement", Answer)
-async def test_a_declined_page_fails_only_once_the_gateway_acknowledged_closing_it(
-    suite: Suite, acknowledgement: Answer, ask: Way
-) -> None:
-    created = await suite.create()
-    suite.gateways.script("eversend", Operation.CANCEL, reply(acknowledgement))
-    payment = await found(suite, created, reply(Answer.FAILED), ask=ask)
-    closed = acknowledgement is Answer.SUCCEEDED
-    assert payment.status is (PaymentStatus.FAILED if closed else PaymentStatus.PROCESSING)
-    assert (payment.next_action == created.next_action) is not closed
-    (attempt,) = await suite.attempts(payment.id)
-    assert attempt.outcome is (AttemptOutcome.REJECTED if closed else AttemptOutcome.LIVE)
-    assert len(suite.gateways.made(Operation.CANCEL)) == 1
-
-
-async def test_a_declined_page_that_could_not_be_closed_is_closed_at_the_next_check(
-    suite: Suite,
-) -> None:
-    created = await suite.create()
-    suite.gateways.script("eversend", Operation.CANCEL, reply(Answer.UNKNOWN))
-    declined = reply(Answer.FAILED, failure_code="card_declined")
-    payment = await found(suite, created, declined, declined)
-    assert payment.status is PaymentStatus.FAILED
-    assert payment.failure is not None
-    assert payment.failure.code == "card_declined"
 
 
 NO_NEWS = [Answer.UNKNOWN, Answer.NOT_SENT, Answer.NOT_CREATED, Answer.NOT_FOUND]
@@ -288,67 +277,27 @@ async def test_asking_about_a_payment_that_is_over_asks_nobody(suite: Suite) -> 
     assert len(suite.gateways.calls) == calls
 
 
-async def test_the_schedule_asks_often_at_first_and_ends_after_eleven_days(suite: Suite) -> None:
-    payment = await suite.create()
-    began, asked = suite.clock.now(), []
-    while (await suite.newest_attempt(payment.id)).next_check_at is not None:
-        await suite.check_next(payment.id)
-        asked.append((suite.clock.now() - began).total_seconds())
-    assert asked[:4] == [5, 10, 25, 55]
-    assert 11 * 86_400 < asked[-1] < 12 * 86_400
-    assert len(asked) < 60
-
-
-async def declined_and_lapsed(suite: Suite, *after_closing: Step) -> Payment:
-    """Let a page lapse on which the last try had failed; then the gateway closes it."""
-    lapses = suite.clock.now().replace(hour=16)
-    suite.gateways.script(
-        "eversend", Operation.CREATE, reply(Answer.REQUIRES_ACTION, expires_at=lapses)
-    )
-    payment = await suite.create()
-    suite.clock.move_to(lapses)
-    last_try_failed = reply(Answer.PENDING, failure_code="card_declined")
-    suite.gateways.script("eversend", Operation.LOOK_UP, last_try_failed, *after_closing)
-    await suite.check_attempts()
-    return await suite.payment(payment.id)
-
-
-@pytest.mark.parametrize(
-    ("after_closing", "status"),
-    [
-        (reply(Answer.NOT_FOUND), PaymentStatus.EXPIRED),
-        (reply(Answer.FAILED), PaymentStatus.FAILED),
-        (reply(Answer.PENDING), PaymentStatus.PROCESSING),
-        (reply(Answer.UNKNOWN), PaymentStatus.PROCESSING),
-        (reply(Answer.SUCCEEDED), PaymentStatus.COMPLETED),
-    ],
-    ids=["nobody paid", "declined", "somebody is paying", "no answer", "paid just before"],
-)
-async def test_a_page_that_lapsed_is_asked_about_once_more_after_it_was_closed(
-    suite: Suite, after_closing: Step, status: PaymentStatus
-) -> None:
-    payment = await declined_and_lapsed(suite, after_closing)
-    assert payment.status is status
-    assert [call.operation for call in suite.gateways.calls] == [
-        "create",
-        "look_up",
-        "cancel",
-        "look_up",
-    ]
-
-
-async def test_a_page_that_lapsed_stays_open_while_its_closing_is_not_acknowledged(
+async def test_the_schedule_asks_often_at_first_and_daily_while_money_may_still_be_taken(
     suite: Suite,
 ) -> None:
-    suite.gateways.always(Operation.CANCEL, reply(Answer.UNKNOWN))
-    payment = await declined_and_lapsed(suite)
-    assert payment.status is PaymentStatus.PROCESSING
-    assert (await suite.newest_attempt(payment.id)).outcome is AttemptOutcome.LIVE
+    payment = await suite.create()
+    began, asked = suite.clock.now(), [0.0]
+    while asked[-1] < 30 * 86_400:
+        await suite.check_next(payment.id)
+        asked.append((suite.clock.now() - began).total_seconds())
+    assert asked[1:5] == [5, 10, 25, 55]
+    assert asked[-1] - asked[-2] == 86_400
+    assert len(asked) < 80
 
 
-async def test_money_that_is_found_after_the_page_lapsed_still_counts(suite: Suite) -> None:
-    expired = await declined_and_lapsed(suite, reply(Answer.NOT_FOUND))
-    assert expired.status is PaymentStatus.EXPIRED
-    payment = await found(suite, expired, paid())
-    assert payment.status is PaymentStatus.COMPLETED
-    assert await suite.moves(payment.id) == ["processing", "expired", "completed"]
+async def test_a_declined_attempt_is_asked_about_for_eleven_days_and_no_longer(
+    suite: Suite,
+) -> None:
+    failed = await declined(suite, await suite.create())
+    began, asked = suite.clock.now(), []
+    while (await suite.newest_attempt(failed.id)).next_check_at is not None:
+        await suite.check_next(failed.id)
+        asked.append((suite.clock.now() - began).total_seconds())
+    assert 11 * 86_400 < asked[-1] < 12 * 86_400
+    assert len(asked) < 60
+    assert (await suite.payment(failed.id)).status is PaymentStatus.FAILED

@@ -7,7 +7,15 @@ from services.payments.domain.attempts import Attempt, Flow
 from services.payments.domain.charges import ChargeOrder, ChargeReport
 from services.payments.domain.evidence import Answer
 from services.payments.domain.payment import PaymentMethod
-from services.payments.ports import Capability, GatewayDescription
+from services.payments.domain.reconciliation import Period
+from services.payments.domain.refund_reports import RefundOrder, RefundQuery, RefundReport
+from services.payments.ports import (
+    Capability,
+    GatewayDescription,
+    NotListed,
+    SettlementPage,
+    TransactionPage,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +44,26 @@ class DescribedGateways:
 
     async def cancel_charge(self, attempt: Attempt) -> ChargeReport:
         return ChargeReport(answer=Answer.NOT_SENT, detail=attempt.reference)
+
+    async def submit_action(self, attempt: Attempt, order: ChargeOrder, otp: str) -> ChargeReport:
+        detail = f"{attempt.reference}: {order.reference}, {len(otp)} digits"
+        return ChargeReport(answer=Answer.NOT_SENT, detail=detail)
+
+    async def create_refund(self, gateway: str, order: RefundOrder) -> RefundReport:
+        return RefundReport(answer=Answer.NOT_SENT, detail=f"{gateway}: {order.reference}")
+
+    async def get_refund(self, gateway: str, query: RefundQuery) -> RefundReport:
+        return RefundReport(answer=Answer.NOT_SENT, detail=f"{gateway}: {query.reference}")
+
+    async def list_transactions(
+        self, gateway: str, period: Period, page_token: str
+    ) -> TransactionPage | NotListed:
+        return NotListed(detail=f"{gateway}: no statement of {period} {page_token}")
+
+    async def list_settlements(
+        self, gateway: str, period: Period, page_token: str
+    ) -> SettlementPage | NotListed:
+        return NotListed(detail=f"{gateway}: no settlements of {period} {page_token}")
 
 
 def offer(

@@ -10,6 +10,7 @@ from kit.ids import SystemIds
 from kit.money import Money
 from kit.tasks import OwnedTasks
 from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
+from services.payments.domain.captures import Capture, CaptureUse
 from services.payments.domain.charges import ChargeReport
 from services.payments.domain.evidence import Answer
 from services.payments.domain.payment import (
@@ -18,6 +19,13 @@ from services.payments.domain.payment import (
     Payment,
     PaymentMethod,
     Purchase,
+)
+from services.payments.domain.refunds import (
+    Refund,
+    RefundAttempt,
+    RefundAttemptOutcome,
+    RefundPurpose,
+    RefundStatus,
 )
 from services.payments.domain.states import PaymentStatus
 from services.payments.operations.dependencies import Dependencies
@@ -62,7 +70,43 @@ _ATTEMPT = Attempt(
     outcome=AttemptOutcome.SENDING,
     amount=PRICE,
     created_at=NOW,
+    sent_at=NOW,
     next_check_at=NOW + timedelta(seconds=30),
+)
+_CAPTURE = Capture(
+    id=UUID(int=21),
+    payment_id=_PAYMENT.id,
+    attempt_id=_ATTEMPT.id,
+    gateway="eversend",
+    gateway_transaction_id="tx-1",
+    amount=PRICE,
+    use=CaptureUse.KEPT,
+    excess=Money("UGX", 0),
+    captured_at=NOW,
+)
+_REFUND = Refund(
+    id=UUID(int=31),
+    payment_id=_PAYMENT.id,
+    capture_id=_CAPTURE.id,
+    purpose=RefundPurpose.REQUESTED,
+    amount=PRICE,
+    reason="asked by the member",
+    requested_by="operator",
+    gateway="eversend",
+    status=RefundStatus.PENDING,
+    created_at=NOW,
+    updated_at=NOW,
+)
+_REFUND_ATTEMPT = RefundAttempt(
+    id=UUID(int=41),
+    refund_id=_REFUND.id,
+    payment_id=_PAYMENT.id,
+    number=1,
+    gateway="eversend",
+    reference="cprefund0001",
+    outcome=RefundAttemptOutcome.RECORDED,
+    created_at=NOW,
+    next_check_at=NOW,
 )
 
 
@@ -79,6 +123,21 @@ def make_payment(**changes: Any) -> Payment:
 def make_attempt(**changes: Any) -> Attempt:
     """Return the payment's first attempt, on its way to Eversend."""
     return replace(_ATTEMPT, **changes)
+
+
+def make_capture(**changes: Any) -> Capture:
+    """Return the money of `make_attempt()`: the price, kept."""
+    return replace(_CAPTURE, **changes)
+
+
+def make_refund(**changes: Any) -> Refund:
+    """Return a refund of all of `make_capture()` that somebody asked for."""
+    return replace(_REFUND, **changes)
+
+
+def make_refund_attempt(**changes: Any) -> RefundAttempt:
+    """Return the first attempt of `make_refund()`, not sent yet."""
+    return replace(_REFUND_ATTEMPT, **changes)
 
 
 def make_report(attempt: Attempt, answer: Answer, **changes: Any) -> ChargeReport:

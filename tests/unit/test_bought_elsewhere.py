@@ -3,7 +3,8 @@
 import pytest
 
 from services.payments.domain.attempts import AttemptOutcome
-from services.payments.domain.settlement import Effect, bought_elsewhere
+from services.payments.domain.captures import CaptureUse
+from services.payments.domain.ruling import bought_elsewhere
 from services.payments.domain.states import PaymentStatus
 from tests.unit.factories import NOW, PRICE, make_attempt, make_payment
 
@@ -22,8 +23,8 @@ def test_the_money_is_on_record_and_an_open_payment_is_withdrawn(
 ) -> None:
     payment = make_payment(status=PaymentStatus(status))
     settled = bought_elsewhere(payment, make_attempt(outcome=AttemptOutcome.LIVE), PRICE, NOW)
-    assert settled.effect is Effect.SURPLUS
-    assert settled.attempt.surplus == PRICE
+    assert settled.taken is not None
+    assert (settled.taken.use, settled.taken.excess) == (CaptureUse.SURPLUS, PRICE)
     assert settled.attempt.outcome is AttemptOutcome.SUCCEEDED
     assert settled.payment.status == afterwards
     assert settled.notes[0].action == "surplus_found"

@@ -1,6 +1,7 @@
 """What an answer proves: every cell of the money-safety table, written by hand."""
 
 from itertools import product
+from types import MappingProxyType
 
 import pytest
 
@@ -8,10 +9,9 @@ from services.payments.domain.attempts import UNSETTLED_OUTCOMES, AttemptOutcome
 from services.payments.domain.evidence import (
     ALLOWS_FALLBACK,
     RULES,
+    SAFE_RULES,
     Answer,
     Evidence,
-    evidence_of_creation,
-    evidence_of_look_up,
     outcome_after,
 )
 
@@ -47,6 +47,8 @@ OUTCOMES = {
     "LIVE": "live",
     "PAID": "succeeded",
     "EXPIRED": "expired",  # on the acknowledgement that the link is closed
+    "CLOSED": "cancelled",  # likewise, because nobody needs it any more
+    "ABSENT": "undelivered",  # only after the quiet time and three look-ups
     "NO_NEWS": None,
 }
 UNSETTLED = {"sending", "live", "unknown"}
@@ -57,16 +59,34 @@ def test_the_tables_cover_every_answer_and_every_evidence() -> None:
     assert OUTCOMES.keys() == set(Evidence)
 
 
-@pytest.mark.parametrize("answer", list(CREATION))
-def test_a_creation_proves_what_its_flow_allows(answer: str) -> None:
+@pytest.mark.parametrize(("answer", "flow"), list(product(CREATION, Flow)))
+def test_a_creation_proves_what_its_flow_allows(answer: str, flow: Flow) -> None:
     hosted, prompt = CREATION[answer]
-    assert evidence_of_creation(Answer(answer), Flow.HOSTED) == hosted
-    assert evidence_of_creation(Answer(answer), Flow.PROMPT) == prompt
+    proven = SAFE_RULES.creation[Answer(answer)][flow]
+    assert proven == (hosted if flow is Flow.HOSTED else prompt)
 
 
 @pytest.mark.parametrize("answer", list(LOOK_UP))
 def test_a_look_up_proves_nothing_but_what_the_gateway_said(answer: str) -> None:
-    assert evidence_of_look_up(Answer(answer)) == LOOK_UP[answer]
+    assert SAFE_RULES.look_up[Answer(answer)] == LOOK_UP[answer]
+
+
+def test_nothing_can_change_what_answers_prove() -> None:
+    for table in (SAFE_RULES.look_up, SAFE_RULES.creation, *SAFE_RULES.creation.values()):
+        assert isinstance(table, MappingProxyType)
+
+
+@pytest.mark.parametrize("moment", ["creation", "look-up"])
+def test_no_single_answer_proves_that_a_request_never_arrived(moment: str) -> None:
+    look_ups = set(SAFE_RULES.look_up.values())
+    creations = {cell for row in SAFE_RULES.creation.values() for cell in row.values()}
+    proven = look_ups if moment == "look-up" else creations
+    assert not proven & {Evidence.ABSENT, Evidence.CLOSED, Evidence.EXPIRED}
+
+
+def test_a_creation_never_proves_money() -> None:
+    cells = [cell for row in SAFE_RULES.creation.values() for cell in row.values()]
+    assert Evidence.PAID not in cells
 
 
 @pytest.mark.parametrize("evidence", list(Evidence))
@@ -76,7 +96,7 @@ def test_another_attempt_may_start_only_on_negative_proof(evidence: Evidence) ->
 
 def test_no_answer_to_a_prompt_allows_a_fallback_but_a_definite_no() -> None:
     allowing = {
-        answer for answer in Answer if evidence_of_creation(answer, Flow.PROMPT) in ALLOWS_FALLBACK
+        answer for answer in Answer if SAFE_RULES.creation[answer][Flow.PROMPT] in ALLOWS_FALLBACK
     }
     assert allowing == {"failed", "not_sent", "not_created"}
 

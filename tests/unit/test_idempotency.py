@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from kit.money import Money
 from kit.request_scope import RequestScope, enter_scope
 from services.payments.domain.payment import (
     ActionKind,
@@ -19,6 +20,7 @@ from services.payments.domain.payment import (
     PaymentMethod,
 )
 from services.payments.domain.states import PaymentStatus
+from services.payments.operations.attribute_event import AttributeEventCommand
 from services.payments.operations.cancel_payment import CancelPaymentCommand
 from services.payments.operations.create_payment import CreatePaymentCommand
 from services.payments.operations.idempotency import (
@@ -27,6 +29,10 @@ from services.payments.operations.idempotency import (
     fingerprint,
     scope_of,
 )
+from services.payments.operations.refund_payment import RefundPaymentCommand, RetryRefundCommand
+from services.payments.operations.resolve_review import ResolveReviewCommand, ReviewDecision
+from services.payments.operations.retry_payment import RetryPaymentCommand
+from services.payments.operations.submit_action import SubmitActionCommand
 from services.payments.ports import IdempotencyScope
 from tests.unit.factories import NOW, make_payment, make_purchase
 
@@ -47,6 +53,8 @@ OTHER_VALUES: dict[type, Any] = {
     BillingCycle: BillingCycle.ANNUAL,
     PaymentMethod: PaymentMethod.EXPRESS,
     UUID: UUID(int=99),
+    Money: Money("UGX", 2),
+    ReviewDecision: ReviewDecision.REFUND,
 }
 
 
@@ -72,6 +80,57 @@ def test_every_field_of_the_customer_is_in_the_fingerprint(field: Field[Any]) ->
 def test_every_field_of_a_cancellation_is_in_its_fingerprint(field: Field[Any]) -> None:
     command = CancelPaymentCommand(payment_id=UUID(int=1), idempotency_key="key-1")
     assert fingerprint(changed(command, field)) != fingerprint(command)
+
+
+RETRY = RetryPaymentCommand(
+    payment_id=UUID(int=1), idempotency_key="key-1", payment_method=PaymentMethod.CARD
+)
+OTHER_COMMANDS: list[Any] = [
+    RETRY,
+    SubmitActionCommand(payment_id=UUID(int=1), otp="123456", idempotency_key="key-1"),
+    RefundPaymentCommand(
+        payment_id=UUID(int=1), amount=Money("UGX", 1), reason="why", idempotency_key="key-1"
+    ),
+    RetryRefundCommand(refund_id=UUID(int=1), idempotency_key="key-1"),
+    ResolveReviewCommand(
+        payment_id=UUID(int=1),
+        decision=ReviewDecision.GRANT,
+        reason="why",
+        idempotency_key="key-1",
+    ),
+    AttributeEventCommand(event_id=UUID(int=1), payment_id=UUID(int=2), idempotency_key="key-1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [(command, field) for command in OTHER_COMMANDS for field in fields(command)],
+    ids=lambda each: each.name if isinstance(each, Field) else type(each).__name__,
+)
+def test_every_field_of_the_other_commands_is_in_their_fingerprints(
+    command: Any, field: Field[Any]
+) -> None:
+    assert fingerprint(changed(command, field)) != fingerprint(command)
+
+
+def test_a_retry_by_the_same_method_is_another_request_than_one_by_a_named_method() -> None:
+    assert fingerprint(replace(RETRY, payment_method=None)) != fingerprint(RETRY)
+
+
+def test_a_refund_of_everything_is_another_request_than_one_of_an_amount() -> None:
+    everything = RefundPaymentCommand(
+        payment_id=UUID(int=1), amount=None, reason="why", idempotency_key="key-1"
+    )
+    part = replace(everything, amount=Money("UGX", 35_000))
+    assert fingerprint(everything) != fingerprint(part)
+
+
+def test_the_same_amount_of_another_currency_is_another_refund() -> None:
+    amounts = (Money("UGX", 500), Money("KES", 500), Money("UGX", 50_000))
+    one = RefundPaymentCommand(
+        payment_id=UUID(int=1), amount=None, reason="why", idempotency_key="key-1"
+    )
+    assert len({fingerprint(replace(one, amount=amount)) for amount in amounts}) == 3
 
 
 def test_a_value_that_moves_to_the_next_field_is_another_request() -> None:
@@ -111,6 +170,8 @@ FULL = make_payment(
     last_verified_at=NOW,
     webhook_count=3,
     webhook_received_at=NOW,
+    period_start=NOW,
+    period_end=NOW + timedelta(days=31),
 )
 
 

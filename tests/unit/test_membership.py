@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -13,8 +15,9 @@ from services.payments.domain.membership import (
     MembershipStatus,
     granted,
     period_end,
+    revoked,
 )
-from services.payments.domain.payment import BillingCycle
+from services.payments.domain.payment import BillingCycle, Payment
 from tests.unit.factories import NOW, make_payment, make_purchase
 
 MONTHLY, ANNUAL = BillingCycle.MONTHLY, BillingCycle.ANNUAL
@@ -120,3 +123,72 @@ def test_after_its_period_a_member_has_the_free_tier() -> None:
     assert PRO.current(PRO.period_end) == FREE
     assert FREE.current(NOW) == FREE
     assert replace(FREE, user_id="other").current(NOW).user_id == "other"
+
+
+def completed(held: Membership, at: datetime, **changes: Any) -> tuple[Payment, Membership]:
+    """Return a payment that was completed at a time, and what the member has from then on."""
+    payment = make_payment(completed_at=at, **changes)
+    after = granted(held, payment, at)
+    start = held.period_end if after.period_start != at else at
+    return replace(payment, period_start=start, period_end=after.period_end), after
+
+
+def test_a_returned_first_purchase_leaves_the_free_tier() -> None:
+    _, held = completed(FREE, NOW)
+    assert revoked(held, [], NOW + timedelta(days=3)) == FREE
+
+
+def test_a_returned_extension_ends_where_it_began_and_keeps_what_was_paid_before() -> None:
+    first, held = completed(FREE, NOW)
+    _, extended = completed(held, NOW + timedelta(days=28), id=UUID(int=2))
+    left = revoked(extended, [first], NOW + timedelta(days=29))
+    assert left == held
+
+
+def test_an_extension_that_has_begun_ends_with_its_money() -> None:
+    first, held = completed(FREE, NOW)
+    _, extended = completed(held, NOW + timedelta(days=28), id=UUID(int=2))
+    assert revoked(extended, [first], NOW + timedelta(days=40)) == FREE
+
+
+def test_an_extension_that_has_not_begun_stays_when_the_one_on_top_of_it_is_returned() -> None:
+    first, held = completed(FREE, NOW)
+    second, extended = completed(held, NOW + timedelta(days=28), id=UUID(int=2))
+    _, longest = completed(extended, NOW + timedelta(days=28), id=UUID(int=3))
+    left = revoked(longest, [first, second], NOW + timedelta(days=29))
+    assert left == extended
+
+
+def test_returning_an_earlier_purchase_takes_nothing_of_what_a_later_one_granted() -> None:
+    _, held = completed(FREE, NOW)
+    second, extended = completed(held, NOW + timedelta(days=28), id=UUID(int=2))
+    assert revoked(extended, [second], NOW + timedelta(days=29)) == extended
+
+
+def test_returning_a_purchase_takes_nothing_of_another_tier_bought_since() -> None:
+    _, held = completed(FREE, NOW)
+    studio = make_purchase(tier="studio")
+    second, other = completed(held, NOW + timedelta(days=3), id=UUID(int=2), purchase=studio)
+    assert revoked(other, [second], NOW + timedelta(days=4)) == other
+
+
+def test_returning_a_purchase_gives_the_time_back_that_was_paid_for_before_it() -> None:
+    first, held = completed(FREE, NOW)
+    studio = make_purchase(tier="studio")
+    _, other = completed(held, NOW + timedelta(days=3), id=UUID(int=2), purchase=studio)
+    assert revoked(other, [first], NOW + timedelta(days=4)) == held
+
+
+def test_a_payment_that_granted_no_time_takes_none() -> None:
+    first, held = completed(FREE, NOW)
+    assert revoked(held, [first, make_payment(id=UUID(int=2))], NOW) == held
+
+
+def test_returning_everything_in_any_order_leaves_the_free_tier() -> None:
+    first, held = completed(FREE, NOW)
+    second, extended = completed(held, NOW + timedelta(days=28), id=UUID(int=2))
+    at = NOW + timedelta(days=29)
+    for kept in ([first], [second]):
+        left = revoked(extended, kept, at)
+        assert revoked(left, kept, at) == left
+        assert revoked(left, [], at) == FREE

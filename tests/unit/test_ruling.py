@@ -7,15 +7,15 @@ import pytest
 
 from kit.money import Money
 from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
+from services.payments.domain.captures import CaptureUse, Taken
 from services.payments.domain.charges import ChargeReport
 from services.payments.domain.evidence import Answer, Evidence
 from services.payments.domain.payment import ActionKind, NextAction, Payment
-from services.payments.domain.settlement import Effect, Settlement, as_surplus, settle
+from services.payments.domain.ruling import COMPLETABLE, Ruling, as_surplus, judge
 from services.payments.domain.states import PaymentStatus
 from tests.unit.factories import NOW, PRICE, make_attempt, make_payment, make_report
 
 UNSETTLED = ("sending", "live", "unknown")
-COMPLETABLE = ("pending", "processing", "failed", "expired")
 OPEN = ("pending", "processing")
 # How the money that the gateway reports differs from what was asked for.
 MISMATCHES: dict[str, dict[str, object]] = {
@@ -30,6 +30,11 @@ MISMATCHES: dict[str, dict[str, object]] = {
     "another reference in upper case": {"reference": "CP0001"},
     "no amount": {"amount": None},
 }
+AMOUNTS = {
+    name: amount
+    for name, changes in MISMATCHES.items()
+    if isinstance(amount := changes.get("amount"), Money) and amount.minor > 0
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +44,9 @@ class Case:
     payment: Payment
     attempt: Attempt
 
-    def look_up(self, evidence: Evidence, **report: object) -> Settlement:
+    def look_up(self, evidence: Evidence, **report: object) -> Ruling:
         answer = Answer.SUCCEEDED if evidence is Evidence.PAID else Answer.FAILED
-        return settle(
+        return judge(
             self.payment, self.attempt, evidence, make_report(self.attempt, answer, **report), NOW
         )
 
@@ -63,8 +68,8 @@ def unpaid_cases_in(status: PaymentStatus) -> list[Case]:
     return [case for case in cases_in(status) if case.attempt.outcome != "succeeded"]
 
 
-def moves(settlement: Settlement) -> list[tuple[str | None, str | None]]:
-    return [(note.from_status, note.to_status) for note in settlement.notes if note.kind == "move"]
+def moves(ruling: Ruling) -> list[tuple[str | None, str | None]]:
+    return [(note.from_status, note.to_status) for note in ruling.notes if note.kind == "move"]
 
 
 every_status = pytest.mark.parametrize("status", list(PaymentStatus))
@@ -79,26 +84,28 @@ def test_money_grants_once_where_it_is_needed_and_is_surplus_elsewhere(
     for case in unpaid_cases_in(status):
         settled = case.look_up(Evidence.PAID, amount=taken)
         assert settled.attempt.outcome == "succeeded"
-        assert settled.attempt.next_check_at is None
-        if status in COMPLETABLE:
-            assert settled.effect is Effect.GRANT
+        assert settled.taken is not None
+        assert settled.taken.amount == taken
+        assert settled.grants is (status in COMPLETABLE)
+        if settled.grants:
             assert settled.payment.status == "completed"
             assert settled.payment.next_action.kind == "none"
-            assert settled.attempt.surplus == (Money("UGX", extra) if extra else None)
+            assert settled.taken.use is CaptureUse.KEPT
+            assert settled.taken.excess == Money("UGX", extra)
         else:
-            assert settled.effect is Effect.SURPLUS
             assert settled.payment == case.payment
-            assert settled.attempt.surplus == taken
+            assert settled.taken.use is CaptureUse.SURPLUS
+            assert settled.taken.excess == taken
 
 
-@every_status
+@pytest.mark.parametrize("status", sorted(COMPLETABLE))
 @pytest.mark.parametrize("mismatch", list(MISMATCHES))
 def test_money_that_is_not_what_was_asked_for_is_held_and_grants_nothing(
     status: PaymentStatus, mismatch: str
 ) -> None:
-    for case in unpaid_cases_in(status):
+    for case in cases_in(status):
         settled = case.look_up(Evidence.PAID, **MISMATCHES[mismatch])
-        assert settled.effect is Effect.REVIEW
+        assert not settled.grants
         assert settled.payment.status == ("processing" if status == "pending" else status)
         assert settled.payment.review_reason
         assert settled.payment.next_action.kind == "none"
@@ -106,13 +113,58 @@ def test_money_that_is_not_what_was_asked_for_is_held_and_grants_nothing(
         assert settled.notes[-1].action == "held_for_review"
 
 
+@pytest.mark.parametrize("mismatch", list(AMOUNTS))
+def test_money_of_another_amount_is_held_whole_for_staff_to_decide(mismatch: str) -> None:
+    amount = AMOUNTS[mismatch]
+    case = Case(payment=make_payment(status=PaymentStatus.PROCESSING), attempt=make_attempt())
+    settled = case.look_up(Evidence.PAID, amount=amount)
+    assert settled.taken == Taken(
+        amount=amount,
+        use=CaptureUse.HELD,
+        excess=Money(amount.currency, 0),
+        why=settled.payment.review_reason or "",
+    )
+
+
+@pytest.mark.parametrize("mismatch", sorted(MISMATCHES.keys() - AMOUNTS.keys()))
+def test_an_answer_that_proves_no_amount_of_ours_puts_no_money_on_record(mismatch: str) -> None:
+    case = Case(payment=make_payment(status=PaymentStatus.PROCESSING), attempt=make_attempt())
+    assert case.look_up(Evidence.PAID, **MISMATCHES[mismatch]).taken is None
+
+
+@pytest.mark.parametrize("status", sorted(set(PaymentStatus) - COMPLETABLE))
+@pytest.mark.parametrize("mismatch", list(AMOUNTS))
+def test_whatever_amount_arrives_for_a_payment_that_is_over_goes_back_whole(
+    status: PaymentStatus, mismatch: str
+) -> None:
+    amount = AMOUNTS[mismatch]
+    for case in cases_in(status):
+        settled = case.look_up(Evidence.PAID, amount=amount)
+        assert settled.taken is not None
+        assert (settled.taken.use, settled.taken.excess) == (CaptureUse.SURPLUS, amount)
+        assert settled.payment == case.payment
+
+
 @every_status
-def test_an_attempt_that_succeeded_has_no_second_effect(status: PaymentStatus) -> None:
-    reports: list[dict[str, object]] = [{}, {"amount": PRICE * 2}, *MISMATCHES.values()]
+def test_a_second_success_never_replaces_the_first_on_its_attempt(status: PaymentStatus) -> None:
+    payment = make_payment(status=status, completed_at=NOW)
+    first = make_attempt(outcome=AttemptOutcome.SUCCEEDED, gateway_transaction_id="tx-1")
+    second = Case(payment=payment, attempt=first).look_up(
+        Evidence.PAID, gateway_transaction_id="tx-2"
+    )
+    assert second.attempt == first
+    assert second.taken is not None
+    assert second.grants is (status in COMPLETABLE)
+
+
+@every_status
+def test_an_attempt_that_succeeded_is_moved_by_nothing_but_more_money(
+    status: PaymentStatus,
+) -> None:
     succeeded = [case for case in cases_in(status) if case.attempt.outcome == "succeeded"]
-    for case, report, evidence in product(succeeded, reports, Evidence):
-        settled = case.look_up(evidence, **report)
-        assert settled == Settlement(payment=case.payment, attempt=case.attempt)
+    for case, evidence in product(succeeded, set(Evidence) - {Evidence.PAID}):
+        settled = case.look_up(evidence)
+        assert settled == Ruling(payment=case.payment, attempt=case.attempt)
 
 
 @every_status
@@ -121,9 +173,9 @@ def test_a_failure_ends_an_unsettled_attempt_and_fails_an_open_payment(
 ) -> None:
     for case in cases_in(status):
         settled = case.look_up(Evidence.REJECTED, failure_code="insufficient_funds")
-        assert settled.effect is Effect.NONE
+        assert settled.taken is None
         if case.attempt.outcome not in UNSETTLED:
-            assert settled == Settlement(payment=case.payment, attempt=case.attempt)
+            assert settled == Ruling(payment=case.payment, attempt=case.attempt)
             continue
         assert settled.attempt.outcome == "rejected"
         assert settled.attempt.failure is not None
@@ -142,7 +194,7 @@ def test_a_live_charge_moves_a_pending_payment_and_no_other(status: PaymentStatu
         settled = case.look_up(Evidence.LIVE)
         waits_for_link = case.attempt.flow == "hosted" and case.attempt.outcome == "sending"
         news = case.attempt.outcome in ("sending", "unknown") and not waits_for_link
-        assert settled.effect is Effect.NONE
+        assert settled.taken is None
         assert settled.attempt.outcome == ("live" if news else case.attempt.outcome)
         begins = news and status == "pending"
         assert settled.payment.status == ("processing" if begins else status)
@@ -169,7 +221,7 @@ def test_a_prompt_is_shown_while_the_payment_is_open_and_never_after(
 )
 def test_no_news_changes_nothing(status: PaymentStatus, evidence: Evidence) -> None:
     for case in cases_in(status):
-        assert case.look_up(evidence) == Settlement(payment=case.payment, attempt=case.attempt)
+        assert case.look_up(evidence) == Ruling(payment=case.payment, attempt=case.attempt)
 
 
 def test_a_completion_names_the_gateway_that_took_the_money() -> None:
@@ -213,7 +265,7 @@ def test_what_was_held_is_on_record_once_and_stays_held() -> None:
     case = Case(payment=make_payment(status=PaymentStatus.PROCESSING), attempt=make_attempt())
     first = case.look_up(Evidence.PAID, amount=Money("UGX", 1))
     again = replace(case, payment=first.payment).look_up(Evidence.PAID, amount=Money("UGX", 1))
-    assert again == Settlement(payment=first.payment, attempt=first.attempt, effect=Effect.REVIEW)
+    assert again == Ruling(payment=first.payment, attempt=first.attempt, taken=first.taken)
 
 
 def test_a_held_payment_completes_when_the_gateway_corrects_itself() -> None:
@@ -232,29 +284,46 @@ def test_a_look_up_keeps_what_it_says_about_the_charge_and_forgets_nothing() -> 
     assert (told.gateway_transaction_id, told.expires_at) == ("tx-2", later)
 
 
-def test_money_for_a_payment_that_is_not_needed_any_more_is_kept_whole() -> None:
+def test_money_for_a_payment_that_is_not_needed_any_more_goes_back_whole() -> None:
     payment, attempt = make_payment(status=PaymentStatus.FAILED), make_attempt()
-    kept = as_surplus(payment, attempt, PRICE)
-    assert kept.payment == payment
-    assert (kept.attempt.outcome, kept.attempt.surplus) == ("succeeded", PRICE)
-    assert (kept.attempt.next_check_at, kept.effect) == (None, Effect.SURPLUS)
+    back = as_surplus(payment, attempt, PRICE, "bought elsewhere")
+    assert back.payment == payment
+    assert back.attempt.outcome == "succeeded"
+    assert back.taken == Taken(
+        amount=PRICE, use=CaptureUse.SURPLUS, excess=PRICE, why="bought elsewhere"
+    )
 
 
 def test_a_failure_without_a_code_reads_as_a_decline() -> None:
     case = Case(payment=make_payment(status=PaymentStatus.PROCESSING), attempt=make_attempt())
     report = ChargeReport(answer=Answer.FAILED, reference=case.attempt.reference)
-    failed = settle(case.payment, case.attempt, Evidence.REJECTED, report, NOW).payment
+    failed = judge(case.payment, case.attempt, Evidence.REJECTED, report, NOW).payment
     assert failed.failure is not None
     assert failed.failure.code == "declined"
     assert failed.failure.at == NOW
 
 
-@pytest.mark.parametrize("status", list(PaymentStatus))
-def test_a_closed_link_expires_an_open_payment_and_no_other(status: PaymentStatus) -> None:
+@pytest.mark.parametrize(
+    ("evidence", "outcome", "afterwards", "code"),
+    [
+        (Evidence.EXPIRED, "expired", "expired", None),
+        (Evidence.CLOSED, "cancelled", "cancelled", None),
+        (Evidence.ABSENT, "undelivered", "failed", "never_confirmed"),
+    ],
+)
+@every_status
+def test_an_end_without_money_ends_an_open_payment_and_no_other(
+    status: PaymentStatus, evidence: Evidence, outcome: str, afterwards: str, code: str | None
+) -> None:
     for case in cases_in(status):
-        settled = case.look_up(Evidence.EXPIRED)
+        settled = case.look_up(evidence)
+        assert settled.taken is None
         moved = case.attempt.outcome in UNSETTLED
-        assert settled.attempt.outcome == ("expired" if moved else case.attempt.outcome)
-        expected = "expired" if moved and status in OPEN else status
-        assert settled.payment.status == expected
-        assert settled.effect is Effect.NONE
+        assert settled.attempt.outcome == (outcome if moved else case.attempt.outcome)
+        if moved and status in OPEN:
+            assert settled.payment.status == afterwards
+            assert settled.payment.next_action.kind == "none"
+            failed = settled.payment.failure
+            assert (failed.code if failed else None) == code
+        else:
+            assert settled.payment == case.payment

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from kit.money import Money
 from services.payments.domain.attempts import Attempt, AttemptOutcome, Flow
-from services.payments.domain.evidence import Answer, evidence_of_look_up
+from services.payments.domain.captures import CaptureUse, Taken
+from services.payments.domain.evidence import SAFE_RULES, Answer, Evidence
 from services.payments.domain.payment import NextAction, Payment
-from services.payments.domain.settlement import Effect, settle
+from services.payments.domain.ruling import judge
 from services.payments.domain.states import PaymentStatus
 from tests.unit.factories import NOW, PRICE, make_attempt, make_payment, make_report
 
@@ -46,7 +47,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """What is left when all look-ups are applied; `surplus`: money that buys nothing, in total."""
+    """What is left when all look-ups are applied; `surplus`: what goes back, in total."""
 
     status: PaymentStatus
     next_action: NextAction
@@ -56,19 +57,25 @@ class End:
 
 
 def apply(start: Start, facts: Sequence[Fact]) -> End:
-    payment, attempts, grants = start.payment, list(start.attempts), 0
+    payment, attempts = start.payment, list(start.attempts)
+    captured: dict[int, Taken] = {}
     for fact in facts:
         attempt = attempts[fact.attempt]
         report = make_report(attempt, fact.answer, amount=start.takes[fact.attempt])
-        settled = settle(payment, attempt, evidence_of_look_up(fact.answer), report, NOW)
+        evidence = SAFE_RULES.look_up[fact.answer]
+        if evidence is Evidence.PAID and fact.attempt in captured:
+            # The same transaction again is on record already.
+            evidence = Evidence.NO_NEWS
+        settled = judge(payment, attempt, evidence, report, NOW)
         payment, attempts[fact.attempt] = settled.payment, settled.attempt
-        grants += settled.effect is Effect.GRANT
+        if settled.taken is not None:
+            captured[fact.attempt] = settled.taken
     return End(
         status=payment.status,
         next_action=payment.next_action,
         outcomes=tuple(attempt.outcome for attempt in attempts),
-        grants=grants,
-        surplus=sum(attempt.surplus.minor for attempt in attempts if attempt.surplus),
+        grants=sum(taken.use is CaptureUse.KEPT for taken in captured.values()),
+        surplus=sum(taken.excess.minor for taken in captured.values()),
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from kit.settings import SettingsError, load_settings
 from services.payments.domain.payment import PaymentMethod
+from services.payments.ports import DEFAULT_TIMING, Timing
 from services.payments.settings import PaymentsSettings, ServerSettings, WorkerSettings
 
 SOUND = {
@@ -23,6 +24,8 @@ WRONG = {
     "CHARGE_TIMEOUT_SECONDS": "-1",
     "LOOK_UP_TIMEOUT_SECONDS": "NaN",
     "TAKEOVER_SECONDS": "86401",
+    "QUIET_SECONDS": "soon",
+    "OTP_SECONDS": "0",
     "SERVICE_TOKENS": "stranger=test-token-of-nobody-01",
     "JWT_SECRET": "changeme-changeme-changeme",
     "DEFAULT_RETURN_URL": "javascript:hunter2",
@@ -93,6 +96,46 @@ def test_a_take_over_may_not_begin_while_a_charge_may_still_be_sent(
         ]
 
 
+@pytest.mark.parametrize("kind", [ServerSettings, WorkerSettings])
+@pytest.mark.parametrize(
+    ("changes", "accepted"),
+    [
+        ({"QUIET_SECONDS": "360"}, True),  # 20 + 10 + 30 of ours, and 300 of the gateway's
+        ({"QUIET_SECONDS": "359.9"}, False),
+        ({"QUIET_SECONDS": "900"}, True),
+        ({"TAKEOVER_SECONDS": "571"}, False),
+        ({"TAKEOVER_SECONDS": "570"}, True),
+        ({"LOOK_UP_TIMEOUT_SECONDS": "551"}, False),
+        ({"CHARGE_TIMEOUT_SECONDS": "561", "TAKEOVER_SECONDS": "562"}, False),
+    ],
+)
+def test_the_quiet_time_outlasts_every_deadline_and_the_gateways_own_work(
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[PaymentsSettings],
+    changes: dict[str, str],
+    accepted: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    if accepted:
+        load(monkeypatch, kind, SOUND | changes)
+    else:
+        [problem] = problems(monkeypatch, changes, kind)
+        assert problem.startswith("QUIET_SECONDS: must be at least the sum of the other deadlines")
+
+
+def test_without_settings_times_are_those_of_the_operations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = load(monkeypatch, ServerSettings, SOUND)
+    timing = Timing(
+        charge=settings.charge_timeout_seconds,
+        look_up=settings.look_up_timeout_seconds,
+        takeover=settings.takeover_seconds,
+        quiet=settings.quiet_seconds,
+        otp=settings.otp_seconds,
+    )
+    assert timing == DEFAULT_TIMING
+
+
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_members_return_over_https_outside_development(
     monkeypatch: pytest.MonkeyPatch, environment: str
@@ -124,6 +167,9 @@ def test_contradictions_are_listed_together_with_what_is_wrong(
         ("SERVICE_TOKENS", "bff=one-token-for-two-names,operator=one-token-for-two-names"),
         ("DATABASE_POOL_SIZE", "101"),
         ("CHARGE_TIMEOUT_SECONDS", "inf"),
+        ("QUIET_SECONDS", "86401"),
+        ("QUIET_SECONDS", "nan"),
+        ("OTP_SECONDS", "-900"),
         ("DEFAULT_RETURN_URL", "ftp://shop.example/"),
     ],
 )

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from kit.money import Money
+from services.payments.domain.absence import NEVER_ABSENT, Absence
 from services.payments.domain.payment import Failure
 
 
@@ -47,10 +48,12 @@ INTERRUPTED = "interrupted"
 class Attempt:
     """One try at one gateway.
 
-    `number`: 1 for the payment's first. `link`: the hosted page that was delivered, if any.
-    `sender`: the process that sends it. `surplus`: verified money that the payment did not need.
-    `next_check_at`: when the worker asks the gateway next; None for never. `checks`: how often it
-    asked. `lease_token`: fences a worker that lost its lease.
+    `number`: 1 for the payment's first. `sent_at`: since when its request may be on the way.
+    `round`: grows when the member tries again; every gateway may be tried once more then. `link`:
+    the hosted page that was delivered, if any. `sender`: the process that sends it.
+    `action_state`: the adapter's own, while a one-time password is awaited. `next_check_at`: when
+    the worker asks the gateway next; None for never. `checks`: how often it asked. `absence`: how
+    often the gateway did not know it. `lease_token`: fences a worker that lost its lease.
     """
 
     id: UUID
@@ -62,20 +65,38 @@ class Attempt:
     outcome: AttemptOutcome
     amount: Money
     created_at: datetime
+    sent_at: datetime
+    round: int = 1
     sender: str = ""
     gateway_transaction_id: str = ""
     link: str = ""
     failure: Failure | None = None
-    surplus: Money | None = None
+    action_state: str = ""
     expires_at: datetime | None = None
     next_check_at: datetime | None = None
     checks: int = 0
+    absence: Absence = NEVER_ABSENT
     lease_token: int = 0
 
     @property
     def unsettled(self) -> bool:
         """Whether it may still take money."""
         return self.outcome in UNSETTLED_OUTCOMES
+
+    @property
+    def as_sent(self) -> tuple[AttemptOutcome, datetime]:
+        """What changes when it is sent, or sent on: a decision about another state is void."""
+        return self.outcome, self.sent_at
+
+    @property
+    def payable(self) -> bool:
+        """Whether a page was delivered on which the member can pay now."""
+        return self.flow is Flow.HOSTED and self.outcome is AttemptOutcome.LIVE
+
+    @property
+    def awaits_otp(self) -> bool:
+        """Whether the gateway waits for a one-time password; until then nothing can be paid."""
+        return bool(self.action_state) and self.outcome is AttemptOutcome.LIVE
 
     @property
     def reply_lost(self) -> bool:

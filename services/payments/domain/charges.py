@@ -27,8 +27,9 @@ class ChargeReport:
     """What an adapter answered about a charge.
 
     `amount`: what the gateway was asked to take, as the gateway has it. `link`: the hosted page.
-    `failure_code`: why it failed. `gateway_status`: the gateway's own word. `operator_alert`: the
-    configuration or the account is at fault.
+    `action_state`: the adapter's own, for a one-time password. `failure_code`: why it failed.
+    `gateway_status`: the gateway's own word. `operator_alert`: the configuration or the account is
+    at fault. `further_transaction_ids`: others under the same reference that took money too.
     """
 
     answer: Answer
@@ -38,8 +39,10 @@ class ChargeReport:
     fee: Money | None = None
     action: NextAction = NO_ACTION
     link: str = ""
+    action_state: str = ""
     failure_code: str = ""
     detail: str = ""
     gateway_status: str = ""
     expires_at: datetime | None = None
     operator_alert: bool = False
+    further_transaction_ids: tuple[str, ...] = ()

@@ -38,9 +38,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayEvent:
-    """One stored callback that waits to be handled.
+    """One stored callback.
 
-    `tries`: how often handling was tried. `lease_token`: fences a worker that lost its lease.
+    `tries`: how often handling was tried. `note`: why it is not done, for operators.
+    `next_try_at`: when it is handled next; None when it is done. `duplicates`: how often the same
+    delivery came again. `lease_token`: fences a worker that lost its lease.
     """
 
     id: UUID
@@ -52,6 +54,12 @@ class GatewayEvent:
     received_at: datetime
     tries: int
     lease_token: int
+    event_key: str = ""
+    status: EventStatus = EventStatus.RECEIVED
+    note: str = ""
+    payment_id: UUID | None = None
+    next_try_at: datetime | None = None
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,12 @@ A fallback may start only on a fact showing that the attempt did not and can nev
 A timeout is no such fact, and neither is "not found": the request may arrive after the look-up.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
-from services.payments.domain.attempts import AttemptOutcome, Flow
+from services.payments.domain.attempts import UNSETTLED_OUTCOMES, AttemptOutcome, Flow
 
 
 class Answer(StrEnum):
@@ -32,6 +35,8 @@ class Evidence(StrEnum):
     LIVE = "LIVE"
     PAID = "PAID"
     EXPIRED = "EXPIRED"
+    CLOSED = "CLOSED"
+    ABSENT = "ABSENT"
     NO_NEWS = "NO_NEWS"
 
 
@@ -46,45 +51,63 @@ RULES: dict[Evidence, str] = {
     Evidence.UNKNOWN: "UNKNOWN: it may have taken effect; no other attempt starts without proof",
     Evidence.LIVE: "LIVE: the member can pay on it; no other attempt starts",
     Evidence.PAID: "PAID: the gateway confirms the money under our own reference",
-    Evidence.EXPIRED: "EXPIRED: nobody paid in time, and the gateway acknowledged closing the link",
+    Evidence.EXPIRED: "EXPIRED: nobody paid in time, and nobody can any more",
+    Evidence.CLOSED: "CLOSED: it is not needed any more, and the gateway acknowledged closing it",
+    Evidence.ABSENT: (
+        "ABSENT: the gateway did not know it three times, well apart and after the quiet time;"
+        " money that still arrives goes back by itself"
+    ),
     Evidence.NO_NEWS: "NO_NEWS: the gateway could not be asked or knows nothing new; ask again",
 }
 
 # Evidence on which another attempt may start without the member being asked.
 ALLOWS_FALLBACK = frozenset({Evidence.NOT_SENT, Evidence.REJECTED, Evidence.UNDELIVERED})
 
-# What a failed or contradictory creation means depends on whether anybody can act on it.
-_LOST_CREATION = {Flow.HOSTED: Evidence.UNDELIVERED, Flow.PROMPT: Evidence.UNKNOWN}
-
-_CREATION: dict[Answer, Evidence] = {
-    # Creation never proves a payment: it is looked up like any other.
-    Answer.SUCCEEDED: Evidence.LIVE,
-    Answer.PENDING: Evidence.LIVE,
-    Answer.REQUIRES_ACTION: Evidence.LIVE,
-    Answer.FAILED: Evidence.REJECTED,
-    Answer.NOT_SENT: Evidence.NOT_SENT,
-    Answer.NOT_CREATED: Evidence.REJECTED,
+# "Create this charge" was answered. Creation never proves a payment: it is looked up like any
+# other. What a failed or contradictory creation means depends on whether anybody can act on it.
+_CREATION: Mapping[Answer, Mapping[Flow, Evidence]] = {
+    Answer.SUCCEEDED: {Flow.HOSTED: Evidence.LIVE, Flow.PROMPT: Evidence.LIVE},
+    Answer.PENDING: {Flow.HOSTED: Evidence.LIVE, Flow.PROMPT: Evidence.LIVE},
+    Answer.REQUIRES_ACTION: {Flow.HOSTED: Evidence.LIVE, Flow.PROMPT: Evidence.LIVE},
+    Answer.FAILED: {Flow.HOSTED: Evidence.REJECTED, Flow.PROMPT: Evidence.REJECTED},
+    Answer.NOT_FOUND: {Flow.HOSTED: Evidence.UNDELIVERED, Flow.PROMPT: Evidence.UNKNOWN},
+    Answer.NOT_SENT: {Flow.HOSTED: Evidence.NOT_SENT, Flow.PROMPT: Evidence.NOT_SENT},
+    Answer.NOT_CREATED: {Flow.HOSTED: Evidence.REJECTED, Flow.PROMPT: Evidence.REJECTED},
+    Answer.UNKNOWN: {Flow.HOSTED: Evidence.UNDELIVERED, Flow.PROMPT: Evidence.UNKNOWN},
 }
 
-_LOOK_UP: dict[Answer, Evidence] = {
+# "What became of this charge" was answered. Not being able to ask proves nothing, nor does "not
+# found": the request can arrive after the look-up.
+_LOOK_UP: Mapping[Answer, Evidence] = {
     Answer.SUCCEEDED: Evidence.PAID,
     Answer.PENDING: Evidence.LIVE,
     Answer.REQUIRES_ACTION: Evidence.LIVE,
     Answer.FAILED: Evidence.REJECTED,
+    Answer.NOT_FOUND: Evidence.NO_NEWS,
+    Answer.NOT_SENT: Evidence.NO_NEWS,
+    Answer.NOT_CREATED: Evidence.NO_NEWS,
+    Answer.UNKNOWN: Evidence.NO_NEWS,
 }
 
 
-def evidence_of_creation(answer: Answer, flow: Flow) -> Evidence:
-    """Return what the answer to "create this charge" proves."""
-    return _CREATION.get(answer, _LOST_CREATION[flow])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What answers prove, one complete table per moment.
 
-
-def evidence_of_look_up(answer: Answer) -> Evidence:
-    """Return what the answer to "what became of this charge" proves.
-
-    A failed look-up and "not found" prove nothing: both are NO_NEWS.
+    `creation`: by answer and flow. `look_up`: by answer. A simulation replaces single entries to
+    show that it catches the tables that charge twice; nothing else does.
     """
-    return _LOOK_UP.get(answer, Evidence.NO_NEWS)
+
+    creation: Mapping[Answer, Mapping[Flow, Evidence]]
+    look_up: Mapping[Answer, Evidence]
+
+
+SAFE_RULES = Rules(
+    creation=MappingProxyType(
+        {answer: MappingProxyType(dict(cells)) for answer, cells in _CREATION.items()}
+    ),
+    look_up=MappingProxyType(dict(_LOOK_UP)),
+)
 
 
 _OUTCOMES: dict[Evidence, AttemptOutcome] = {
@@ -95,6 +118,8 @@ _OUTCOMES: dict[Evidence, AttemptOutcome] = {
     Evidence.LIVE: AttemptOutcome.LIVE,
     Evidence.PAID: AttemptOutcome.SUCCEEDED,
     Evidence.EXPIRED: AttemptOutcome.EXPIRED,
+    Evidence.CLOSED: AttemptOutcome.CANCELLED,
+    Evidence.ABSENT: AttemptOutcome.UNDELIVERED,
 }
 
 
@@ -103,7 +128,7 @@ def outcome_after(evidence: Evidence, before: AttemptOutcome) -> AttemptOutcome:
 
     A settled attempt is only ever moved by money: a late "pending" or "failed" changes nothing.
     """
-    settled = before not in (AttemptOutcome.SENDING, AttemptOutcome.LIVE, AttemptOutcome.UNKNOWN)
+    settled = before not in UNSETTLED_OUTCOMES
     if evidence is Evidence.NO_NEWS or (settled and evidence is not Evidence.PAID):
         return before
     return _OUTCOMES[evidence]

@@ -46,6 +46,18 @@ MEMBER_MESSAGES: dict[str, str] = {
     "gateway_configuration": _AWAY,
     "gateway_credentials": _AWAY,
     "duplicate_reference": _AWAY,
+    "never_confirmed": (
+        "The provider never confirmed the payment. You can try again; should money be taken after"
+        " all, it completes this payment or comes back to you."
+    ),
+    "amount_mismatch": (
+        "The amount that arrived was not the price. It is sent back; please try again."
+    ),
+    # Why money could not be sent back; staff read these.
+    "refund_not_found": "The gateway never got the refund. Try it again.",
+    "refund_failed": "The gateway could not send the money back. Try it again or pay it by hand.",
+    "refund_superseded": "An earlier try has succeeded after all.",
+    "refund_not_supported": "The gateway does not refund. Pay it back by hand.",
     INTERRUPTED: "The payment was interrupted before it began. No money was taken; try again.",
 }
 

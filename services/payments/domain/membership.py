@@ -1,6 +1,7 @@
 """What a member has, and what a completed payment grants."""
 
 import calendar
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -81,3 +82,26 @@ def period_end(start: datetime, cycle: BillingCycle) -> datetime:
     year, month = start.year + months // 12, months % 12 + 1
     day = min(start.day, calendar.monthrange(year, month)[1])
     return start.replace(year=year, month=month, day=day)
+
+
+def revoked(held: Membership, kept: Sequence[Payment], at: datetime) -> Membership:
+    """Return what the member has once a payment was fully returned.
+
+    `kept`: the member's payments whose money is kept. The newest whose time is not over decides:
+    what it granted stays, also the time that was bought before it, and nothing beyond it does.
+    """
+    granting = [each for each in kept if each.period_end is not None and each.period_end > at]
+    newest = max(granting, key=lambda each: each.completed_at or each.created_at, default=None)
+    if newest is None:
+        return Membership(user_id=held.user_id)
+    if newest.id == held.payment_id:
+        return held
+    begun = newest.period_start is not None and newest.period_start <= at
+    return Membership(
+        user_id=held.user_id,
+        tier=newest.purchase.tier,
+        billing_cycle=newest.purchase.billing_cycle,
+        period_start=newest.period_start if begun else held.period_start,
+        period_end=newest.period_end,
+        payment_id=newest.id,
+    )

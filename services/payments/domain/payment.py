@@ -98,7 +98,8 @@ class Payment:
     """One payment as it stands.
 
     `version` grows with every change and guards every write. `gateway` and `gateway_reference`
-    are those of the newest attempt. `review_reason` is set while staff must decide.
+    are those of the newest attempt. `review_reason` is set while staff must decide. `period_start`
+    and `period_end`: the time that it granted, once completed.
     """
 
     id: UUID
@@ -121,6 +122,8 @@ class Payment:
     last_verified_at: datetime | None = None
     webhook_count: int = 0
     webhook_received_at: datetime | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
 
     @property
     def user_id(self) -> str:

@@ -45,6 +45,9 @@ TRANSITIONS: Mapping[PaymentStatus, frozenset[PaymentStatus]] = MappingProxyType
 # A member has at most one payment in these per tier and billing cycle.
 OPEN_STATUSES = frozenset({_S.PENDING, _S.PROCESSING})
 
+# The money of a payment in one of these is kept, all or part of it.
+KEPT_STATUSES = frozenset({_S.COMPLETED, _S.PARTIALLY_REFUNDED, _S.DISPUTED})
+
 # Nothing more happens by itself: a stream of the payment ends here.
 RESTING_STATUSES = frozenset(PaymentStatus) - OPEN_STATUSES - {_S.DISPUTED}
 

@@ -1,23 +1,22 @@
 """CancelPayment: the gateway closes the live attempt first; only its acknowledgement cancels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
 from services.payments.domain.attempts import Attempt, AttemptOutcome
-from services.payments.domain.audit import AuditKind
-from services.payments.domain.errors import (
-    attempt_not_closed,
-    gateway_not_asked,
-    not_cancellable,
-    request_in_progress,
-)
-from services.payments.domain.evidence import Answer
+from services.payments.domain.errors import not_cancellable, request_in_progress
 from services.payments.domain.payment import NO_ACTION, Payment
-from services.payments.domain.settlement import Note, walk
+from services.payments.domain.ruling import Note, walk
 from services.payments.domain.states import OPEN_STATUSES, PaymentStatus
-from services.payments.operations import journal
-from services.payments.operations.check_attempt import check_attempt
+from services.payments.operations import history
+from services.payments.operations.close_attempt import (
+    CLOSED_RULE,
+    close_attempt,
+    closed_note,
+    require_closed,
+)
 from services.payments.operations.dependencies import Dependencies
 from services.payments.operations.idempotency import (
     earlier_answer,
@@ -26,8 +25,6 @@ from services.payments.operations.idempotency import (
     scope_of,
 )
 from services.payments.ports import IdempotencyRecord, IdempotencyScope, Work
-
-_RULE = "CANCELLED: the gateway acknowledged that the attempt can no longer be paid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,75 +69,52 @@ async def _close_and_cancel(
 ) -> Payment:
     async with deps.storage.work() as work:
         attempts = await work.attempts.of_payment(payment.id)
-    for attempt in attempts:
-        if attempt.unsettled:
-            await _close(deps, attempt)
+    closed = [attempt for attempt in attempts if attempt.unsettled]
+    for attempt in closed:
+        await close_attempt(deps, attempt)
+    asked = _Asked(payment=payment, scope=scope, request=request, closed=closed)
     async with deps.storage.work() as work:
-        cancelled = await _record(deps, work, payment, scope, request)
+        cancelled = await _record(deps, work, asked)
     deps.wakeups.payment_changed(payment.id)
     return cancelled
 
 
-async def _close(deps: Dependencies, attempt: Attempt) -> None:
-    """Have the gateway close an attempt, then make sure that no money arrived before that."""
-    if attempt.outcome is AttemptOutcome.SENDING:
-        raise request_in_progress()
-    if attempt.outcome is AttemptOutcome.UNKNOWN:
-        raise attempt_not_closed(
-            "the provider is still being asked whether the payment began; try again later"
-        )
-    closed = await deps.gateways.cancel_charge(attempt)
-    if closed.answer in (Answer.NOT_CREATED, Answer.FAILED):
-        raise attempt_not_closed(
-            "the provider cannot take this payment back; decline it on the phone or let it lapse"
-        )
-    if closed.answer is not Answer.SUCCEEDED:
-        raise gateway_not_asked()
-    check = await check_attempt(deps, attempt)
-    if check.payment.status is PaymentStatus.COMPLETED:
-        raise not_cancellable(check.payment.status)
-    if check.paying:
-        raise attempt_not_closed("the payer is paying at this moment; wait for the outcome")
-    if not check.answered:
-        raise gateway_not_asked()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A request whose attempts the gateway has closed."""
+
+    payment: Payment
+    scope: IdempotencyScope
+    request: bytes
+    closed: Sequence[Attempt]
 
 
-async def _record(
-    deps: Dependencies, work: Work, payment: Payment, scope: IdempotencyScope, request: bytes
-) -> Payment:
+async def _record(deps: Dependencies, work: Work, asked: _Asked) -> Payment:
     now = deps.clock.now()
-    before = await work.payments.lock(payment.id)
+    scope = asked.scope
+    before = await work.payments.lock(asked.payment.id)
     if before.status is PaymentStatus.CANCELLED:
         return before
     _require_cancellable(before)
     record = IdempotencyRecord(
         scope=scope,
-        fingerprint=request,
+        fingerprint=asked.request,
         owner=deps.ids.new_id(),
         lease_until=now + timedelta(seconds=deps.timing.takeover),
         payment_id=before.id,
     )
     if not await work.keys.add(record, now):
         raise request_in_progress()
-    cancelled, moves = walk(before, (PaymentStatus.CANCELLED,), "withdrawn", _RULE, now)
+    cancelled, moves = walk(before, (PaymentStatus.CANCELLED,), "withdrawn", CLOSED_RULE, now)
     cancelled = replace(cancelled, next_action=NO_ACTION).touched(now)
-    notes: list[Note] = [journal.request_note("cancellation_requested", "withdraw the payment")]
+    notes: list[Note] = [history.request_note("cancellation_requested", "withdraw the payment")]
     for attempt in await work.attempts.lock_of_payment(before.id):
         if attempt.unsettled:
+            require_closed(attempt, asked.closed)
             await work.attempts.save(attempt.settled(AttemptOutcome.CANCELLED))
-            notes.append(_closed_note(attempt))
+            notes.append(closed_note(attempt))
     await work.payments.save(cancelled, before)
-    await journal.write(work, before.id, (*notes, *moves), now)
+    await history.write(work, before.id, (*notes, *moves), now)
     await work.outbox.add("payment.cancelled", cancelled, now)
     await work.keys.finish(scope, cancelled.id, encode_answer(cancelled))
     return cancelled
-
-
-def _closed_note(attempt: Attempt) -> Note:
-    return Note(
-        kind=AuditKind.ATTEMPT,
-        action="attempt_cancelled",
-        reason=f"{attempt.gateway} closed the attempt",
-        rule=_RULE,
-        details={"gateway": attempt.gateway, "reference": attempt.reference},
-    )

@@ -20,9 +20,9 @@ from services.payments.domain.payment import (
     Purchase,
 )
 from services.payments.domain.pricing import PriceBook, offered
-from services.payments.domain.settlement import Note
+from services.payments.domain.ruling import Note
 from services.payments.domain.states import PaymentStatus
-from services.payments.operations import journal
+from services.payments.operations import history
 from services.payments.operations.dependencies import Dependencies
 from services.payments.operations.idempotency import (
     decode_answer,
@@ -32,6 +32,7 @@ from services.payments.operations.idempotency import (
     scope_of,
 )
 from services.payments.operations.send_attempts import (
+    Place,
     Sending,
     attempt_note,
     new_attempt,
@@ -113,7 +114,7 @@ async def _record_intent(
     """
     now = deps.clock.now()
     payment = _new_payment(purchase, route, record, now)
-    attempt = new_attempt(deps, payment, route, number=1)
+    attempt = new_attempt(deps, payment, route, Place())
     payment = replace(payment, gateway_reference=attempt.reference)
     try:
         async with deps.storage.work() as work:
@@ -131,7 +132,7 @@ async def _record_intent(
                 return await _join_open_payment(work, purchase, record), None
             await work.attempts.add(attempt)
             notes = (_asked(purchase), attempt_note(attempt))
-            await journal.write(work, payment.id, notes, now)
+            await history.write(work, payment.id, notes, now)
     except CommitUnknownError:
         # An error on commit does not mean "not committed": the key tells.
         async with deps.storage.work() as work:
@@ -170,7 +171,7 @@ def _same_way(one: Purchase, other: Purchase) -> bool:
 
 
 def _asked(purchase: Purchase) -> Note:
-    return journal.request_note(
+    return history.request_note(
         "payment_requested",
         f"{purchase.tier} {purchase.billing_cycle} for {purchase.amount}",
         method=purchase.payment_method,

@@ -7,10 +7,12 @@ from uuid import UUID
 from kit.logs import get_logger
 from kit.request_scope import current_scope
 from services.payments.domain.audit import AuditEntry, AuditKind
-from services.payments.domain.settlement import Note
+from services.payments.domain.ruling import Note
 from services.payments.ports import Work
 
 _log = get_logger(__name__)
+
+_ALERTING = frozenset({"held_for_review", "surplus_found", "refund_failed", "refund_doubled"})
 
 
 async def write(
@@ -39,9 +41,9 @@ async def write(
 
 
 def alert(payment_id: UUID, notes: Iterable[Note]) -> None:
-    """Raise what an operator must see: money that was held or that nobody asked for."""
+    """Raise what an operator must see: money held, not asked for, or that did not go back."""
     for note in notes:
-        if note.action in ("held_for_review", "surplus_found"):
+        if note.action in _ALERTING:
             _log.error(note.action, payment_id=str(payment_id), reason=note.reason, alert=True)
 
 

@@ -8,17 +8,21 @@ from kit.request_scope import about_payment, current_scope
 from services.payments.domain.attempts import Attempt
 from services.payments.domain.audit import AuditEntry
 from services.payments.domain.errors import payment_not_found
+from services.payments.domain.ledger import JournalEntry
 from services.payments.domain.payment import Payment
+from services.payments.domain.refunds import Refund
 from services.payments.operations.dependencies import Dependencies
 from services.payments.ports import PaymentFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A payment, its attempts and its history, oldest first."""
+    """A payment, its attempts, refunds, journal and history, each oldest first."""
 
     payment: Payment
     attempts: Sequence[Attempt]
+    refunds: Sequence[Refund]
+    journal: Sequence[JournalEntry]
     history: Sequence[AuditEntry]
 
 
@@ -48,5 +52,9 @@ async def explain_payment(deps: Dependencies, payment_id: UUID) -> Story:
     payment = await get_payment(deps, payment_id)
     async with deps.storage.work() as work:
         attempts = await work.attempts.of_payment(payment_id)
+        refunds = await work.refunds.of_payment(payment_id)
+        journal = await work.ledger.of_payment(payment_id)
         history = await work.audit.of_payment(payment_id)
-    return Story(payment=payment, attempts=attempts, history=history)
+    return Story(
+        payment=payment, attempts=attempts, refunds=refunds, journal=journal, history=history
+    )

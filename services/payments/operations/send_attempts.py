@@ -17,7 +17,6 @@ from services.payments.domain.evidence import (
     RULES,
     Answer,
     Evidence,
-    evidence_of_creation,
     outcome_after,
 )
 from services.payments.domain.failures import GATEWAY_REJECTED, GATEWAY_UNAVAILABLE, failure
@@ -27,10 +26,11 @@ from services.payments.domain.payment import (
     BillingCycle,
     NextAction,
     Payment,
+    masked_phone,
 )
-from services.payments.domain.settlement import Note, prompt_action, walk
+from services.payments.domain.ruling import Note, prompt_action, walk
 from services.payments.domain.states import OPEN_STATUSES, PaymentStatus
-from services.payments.operations import journal
+from services.payments.operations import history
 from services.payments.operations.dependencies import Dependencies
 from services.payments.operations.idempotency import decode_answer, encode_answer
 from services.payments.ports import IdempotencyScope, Work
@@ -65,7 +65,7 @@ async def send_attempts(deps: Dependencies, sending: Sending) -> Payment:
     """Send an attempt and, on proof that it took nothing, the next ones; return the payment."""
     while True:
         report = await deps.gateways.create_charge(
-            sending.attempt.gateway, _order(sending.payment, sending.attempt)
+            sending.attempt.gateway, order_of(sending.payment, sending.attempt)
         )
         recorded = await record_creation(deps, sending, report)
         if recorded.next_attempt is None:
@@ -88,7 +88,7 @@ async def record_creation(deps: Dependencies, sending: Sending, report: ChargeRe
             recorded = await _record(deps, work, sending, report)
             if first is not None and await _waits_to_be_sent(work, first):
                 recorded = first
-    journal.alert(recorded.payment.id, recorded.notes)
+    history.alert(recorded.payment.id, recorded.notes)
     deps.wakeups.payment_changed(recorded.payment.id)
     if report.answer is Answer.SUCCEEDED:
         deps.wakeups.attempt_due()
@@ -115,14 +115,15 @@ async def _record(
         return _Recorded(payment=await _answer_instead(work, sending, before))
     # Once money was found that does not fit, nothing starts before staff have decided.
     held = before.review_reason is not None
-    evidence = Evidence.UNKNOWN if held else _evidence(attempt, report)
+    evidence = Evidence.UNKNOWN if held else _evidence(deps, attempt, report)
     decided = _decided(attempt, evidence, report, now)
     follow_up: Attempt | None = None
     if evidence in ALLOWS_FALLBACK and before.status in OPEN_STATUSES:
         route = next_route(
             sending.routes, [decided if each.id == attempt.id else each for each in attempts]
         )
-        follow_up = new_attempt(deps, before, route, attempt.number + 1) if route else None
+        place = Place(number=attempt.number + 1, round=attempt.round)
+        follow_up = new_attempt(deps, before, route, place) if route else None
     decision = _Decision(attempt=decided, evidence=evidence, report=report, follow_up=follow_up)
     payment, notes = _payment_after(before, decision, now)
     payment = payment.touched(now)
@@ -134,14 +135,14 @@ async def _record(
         notes = (*notes, attempt_note(follow_up))
     else:
         await _answer(work, sending, payment)
-    await journal.write(work, payment.id, notes, now)
+    await history.write(work, payment.id, notes, now)
     if payment.status is PaymentStatus.FAILED:
         await work.outbox.add("payment.failed", payment, now)
     return _Recorded(payment=payment, next_attempt=follow_up, notes=notes)
 
 
-def _evidence(attempt: Attempt, report: ChargeReport) -> Evidence:
-    evidence = evidence_of_creation(report.answer, attempt.flow)
+def _evidence(deps: Dependencies, attempt: Attempt, report: ChargeReport) -> Evidence:
+    evidence = deps.rules.creation[report.answer][attempt.flow]
     if evidence is Evidence.LIVE and attempt.flow is Flow.HOSTED and not report.link:
         # A hosted charge without its link is a lost reply: there is nothing to deliver. But one
         # that is said to be paid already is no proof that nothing was taken.
@@ -153,12 +154,15 @@ def _evidence(attempt: Attempt, report: ChargeReport) -> Evidence:
 def _decided(attempt: Attempt, evidence: Evidence, report: ChargeReport, now: datetime) -> Attempt:
     failed = evidence in ALLOWS_FALLBACK
     code = report.failure_code or _default_code(evidence)
-    nothing_to_ask = evidence in (Evidence.NOT_SENT, Evidence.REJECTED)
+    # A charge that exists and failed can still succeed late; one that was never made cannot.
+    never_made = report.answer in (Answer.NOT_SENT, Answer.NOT_CREATED)
+    nothing_to_ask = never_made and evidence is not Evidence.UNKNOWN
     return replace(
         attempt,
         outcome=outcome_after(evidence, attempt.outcome),
         gateway_transaction_id=report.gateway_transaction_id,
         link=report.link if evidence is Evidence.LIVE else "",
+        action_state=report.action_state if evidence is Evidence.LIVE else "",
         expires_at=report.expires_at,
         failure=failure(code, now) if failed else None,
         next_check_at=None if nothing_to_ask else now + _first_wait(report),
@@ -216,6 +220,9 @@ def _action(payment: Payment, attempt: Attempt, report: ChargeReport) -> NextAct
         )
     if report.action.kind is ActionKind.PHONE_PROMPT:
         return prompt_action(payment, attempt)
+    if report.action.kind is ActionKind.OTP:
+        sent_to = masked_phone(payment.purchase.customer.phone_number)
+        return replace(report.action, value=sent_to)
     return report.action
 
 
@@ -236,13 +243,22 @@ async def _answer(work: Work, sending: Sending, payment: Payment) -> None:
         await work.keys.finish(sending.key, payment.id, encode_answer(payment))
 
 
-def new_attempt(deps: Dependencies, payment: Payment, route: Route, number: int) -> Attempt:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an attempt stands among its payment's; see `Attempt`."""
+
+    number: int = 1
+    round: int = 1
+
+
+def new_attempt(deps: Dependencies, payment: Payment, route: Route, place: Place) -> Attempt:
     """Return an attempt with a fresh reference, due for take-over if its process stops."""
     now = deps.clock.now()
     return Attempt(
         id=deps.ids.new_id(),
         payment_id=payment.id,
-        number=number,
+        number=place.number,
+        round=place.round,
         gateway=route.gateway,
         reference=deps.ids.new_reference(),
         sender=deps.sender,
@@ -250,6 +266,7 @@ def new_attempt(deps: Dependencies, payment: Payment, route: Route, number: int)
         outcome=AttemptOutcome.SENDING,
         amount=payment.amount,
         created_at=now,
+        sent_at=now,
         next_check_at=now + timedelta(seconds=deps.timing.takeover),
     )
 
@@ -281,7 +298,8 @@ def _outcome_note(attempt: Attempt, evidence: Evidence, report: ChargeReport) ->
     )
 
 
-def _order(payment: Payment, attempt: Attempt) -> ChargeOrder:
+def order_of(payment: Payment, attempt: Attempt) -> ChargeOrder:
+    """Return what a gateway is asked to charge for an attempt."""
     purchase = payment.purchase
     return ChargeOrder(
         reference=attempt.reference,

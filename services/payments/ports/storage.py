@@ -1,20 +1,22 @@
-"""What the operations need from outside, as Protocols: storage, gateways and wake-ups."""
+"""What the operations need of the store of payments, attempts, events and memberships."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from services.payments.domain.attempts import Attempt, Flow
+from services.payments.domain.attempts import Attempt
 from services.payments.domain.audit import AuditEntry
-from services.payments.domain.charges import ChargeOrder, ChargeReport
 from services.payments.domain.events import Delivery, GatewayEvent, Handling
 from services.payments.domain.membership import Membership
-from services.payments.domain.payment import Payment, PaymentMethod
+from services.payments.domain.payment import Payment
 from services.payments.domain.pricing import PriceBook
 from services.payments.domain.states import PaymentStatus
+from services.payments.ports.money import After, Captures, Ledger, RefundAttempts, Refunds
+from services.payments.ports.reconciliation import Reconciliation
+from services.payments.ports.sharing import EVERYTHING, Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +29,6 @@ class PaymentFilter:
     created_from: datetime | None = None
     created_before: datetime | None = None
     before: tuple[datetime, UUID] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """Whose due rows to claim: those of the gateway `only`, or of every gateway but `never`."""
-
-    only: str | None = None
-    never: tuple[str, ...] = ()
-
-
-EVERYTHING = Share()
 
 
 class Payments(Protocol):
@@ -61,6 +52,10 @@ class Payments(Protocol):
 
     async def open_for(self, user_id: str, tier: str, billing_cycle: str) -> Payment | None:
         """Read the member's open payment for a tier and billing cycle."""
+        ...
+
+    async def bought_after(self, user_id: str, since: datetime, other_than: UUID) -> bool:
+        """Whether the member began another payment after `since` and its money was kept."""
         ...
 
     async def page(self, wanted: PaymentFilter, limit: int) -> Sequence[Payment]:
@@ -95,6 +90,10 @@ class Attempts(Protocol):
         """Store an attempt. Raises `StaleWriteError` when its lease went to another worker."""
         ...
 
+    async def hasten(self, payment_id: UUID, now: datetime) -> None:
+        """Make the checks of a payment's unsettled attempts due now."""
+        ...
+
     async def release_interrupted(self, sender: str, before: datetime, now: datetime) -> int:
         """Make what an earlier run of `sender` left in the air due now; return how many."""
         ...
@@ -104,6 +103,20 @@ class Attempts(Protocol):
     ) -> Sequence[Attempt]:
         """Lease attempts whose check is due and that are of the share."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which callbacks are meant; None or empty means any. `before`: keyset of the last one seen."""
+
+    ids: tuple[UUID, ...] = ()
+    gateway: str | None = None
+    status: str | None = None
+    event_type: str | None = None
+    payment_id: UUID | None = None
+    received_from: datetime | None = None
+    received_before: datetime | None = None
+    before: tuple[datetime, UUID] | None = None
 
 
 class GatewayEvents(Protocol):
@@ -126,6 +139,30 @@ class GatewayEvents(Protocol):
         at: datetime,
     ) -> None:
         """Record how far an event was handled. Raises `StaleWriteError` when the lease is lost."""
+        ...
+
+    async def lock(self, event_id: UUID) -> GatewayEvent | None:
+        """Read an event and keep others from handling it until this unit of work ends."""
+        ...
+
+    async def page(self, wanted: EventFilter, limit: int) -> Sequence[GatewayEvent]:
+        """Read events, newest first, at most `limit`."""
+        ...
+
+    async def handle_again(self, wanted: EventFilter, now: datetime) -> int:
+        """Make events due now; return how many. Those that are due already count too."""
+        ...
+
+    async def count(self, wanted: EventFilter) -> int:
+        """Count events."""
+        ...
+
+    async def unattributed(self, after: After | None, limit: int) -> Sequence[GatewayEvent]:
+        """Read events that match no payment, oldest first."""
+        ...
+
+    async def count_unattributed(self) -> int:
+        """Count the events that match no payment."""
         ...
 
 
@@ -199,6 +236,10 @@ class IdempotencyKeys(Protocol):
         """Store the answer of a key."""
         ...
 
+    async def forget(self, scope: IdempotencyScope) -> None:
+        """Remove a key whose request was refused, so that it may be used again."""
+        ...
+
 
 class Outbox(Protocol):
     """Facts for other systems, stored with the change that they tell of."""
@@ -227,6 +268,11 @@ class Work(Protocol):
     keys: IdempotencyKeys
     outbox: Outbox
     prices: Prices
+    captures: Captures
+    refunds: Refunds
+    refund_attempts: RefundAttempts
+    ledger: Ledger
+    reconciliation: Reconciliation
 
 
 class Storage(Protocol):
@@ -239,96 +285,3 @@ class Storage(Protocol):
         when the connection broke during the commit.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capability:
-    """One thing that a gateway can charge. `countries` empty: any. `options`: may be asked for."""
-
-    method: PaymentMethod
-    currency: str
-    countries: frozenset[str]
-    flow: Flow
-    options: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayDescription:
-    """What one gateway can do."""
-
-    name: str
-    capabilities: Sequence[Capability]
-    can_cancel: bool
-
-
-class Gateways(Protocol):
-    """The gateways, each behind its adapter. None of these raises for a failed call."""
-
-    async def describe(self) -> Mapping[str, GatewayDescription]:
-        """Return what the reachable gateways can do, by name."""
-        ...
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Every configured gateway, reachable or not."""
-        ...
-
-    async def create_charge(self, gateway: str, order: ChargeOrder) -> ChargeReport:
-        """Create a charge."""
-        ...
-
-    async def get_charge(self, attempt: Attempt) -> ChargeReport:
-        """Look an attempt up by our own stored reference."""
-        ...
-
-    async def cancel_charge(self, attempt: Attempt) -> ChargeReport:
-        """Close an attempt; SUCCEEDED only when the gateway acknowledged it."""
-        ...
-
-
-class Wakeups(Protocol):
-    """Tells other processes, after a commit, that something is there. Losing one loses nothing."""
-
-    def payment_changed(self, payment_id: UUID) -> None:
-        """Wake everybody who watches a payment."""
-        ...
-
-    def event_recorded(self) -> None:
-        """Wake a worker for a stored callback."""
-        ...
-
-    def attempt_due(self) -> None:
-        """Wake a worker for an attempt that is due now."""
-        ...
-
-
-class PaymentFeed(Protocol):
-    """Wakes streams when their payment changes, in whichever process it changed."""
-
-    def changes(self, payment_id: UUID) -> AbstractAsyncContextManager[AsyncIterator[None]]:
-        """Yield at once and then whenever the payment may have changed."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """How long things may take, in seconds.
-
-    `charge`: one call that creates a charge. `look_up`: one call that asks or closes. `takeover`:
-    after that, work that a stopped process left behind is continued by another; longer than a
-    charge can take.
-    """
-
-    charge: float = 20.0
-    look_up: float = 10.0
-    takeover: float = 30.0
-
-
-DEFAULT_TIMING = Timing()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routing:
-    """Which gateways to prefer for a method, best first."""
-
-    preferences: Mapping[PaymentMethod, Sequence[str]] = field(default_factory=dict)

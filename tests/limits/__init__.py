@@ -1,0 +1,1 @@
+"""How often members may ask."""
