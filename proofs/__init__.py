@@ -1,0 +1,1 @@
+"""Programs that prove the two promises: simulation, model check and crash matrix."""

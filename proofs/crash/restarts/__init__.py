@@ -1,0 +1,1 @@
+"""PostgreSQL stopped and started again and again while payments are made."""

@@ -1,0 +1,1 @@
+"""Kills, lost commits and repeated requests: a spread of what `python -m proofs.crash` does."""

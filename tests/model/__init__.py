@@ -1,0 +1,1 @@
+"""The model check in its quick form: small bounds, every wrong variant."""

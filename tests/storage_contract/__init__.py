@@ -1,0 +1,1 @@
+"""What every store promises the operations: one suite for PostgreSQL and for its twin."""

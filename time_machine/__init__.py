@@ -1,0 +1,1 @@
+"""Folds stored callbacks through today's code, on scratch copies of the tables."""
