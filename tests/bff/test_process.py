@@ -5,15 +5,19 @@ import socket
 
 import httpx
 
-from tests.bff.conftest import TOKEN, ScriptedMemberships, memberships_setup
+from tests.bff.conftest import SECRET
+from tests.bff.scripted import TOKEN, ScriptedService, scripted_serving
 from tests.kit.processes import started
-from tests.kit.serving import grpc_serving
 
-SETTINGS = {"BFF_LISTEN": "127.0.0.1:0", "PAYMENTS_SERVICE_TOKEN": TOKEN}
+SETTINGS = {
+    "BFF_LISTEN": "127.0.0.1:0",
+    "PAYMENTS_SERVICE_TOKEN": TOKEN,
+    "JWT_SECRET": SECRET,
+}
 
 
 async def test_it_serves_until_sigterm() -> None:
-    async with grpc_serving(memberships_setup(ScriptedMemberships())) as server:
+    async with scripted_serving(ScriptedService()) as server:
         settings = {**SETTINGS, "PAYMENTS_ADDRESS": f"127.0.0.1:{server.port}"}
         async with started("services.bff", settings) as process:
             base_url = f"http://127.0.0.1:{await process.port()}"
@@ -37,7 +41,7 @@ async def test_it_refuses_to_start_with_bad_settings_and_lists_all_of_them() -> 
 
     text = "".join(process.lines)
     assert code == 78
-    for name in (*settings, "PAYMENTS_SERVICE_TOKEN"):
+    for name in (*settings, "PAYMENTS_SERVICE_TOKEN", "JWT_SECRET"):
         assert f"- {name}: " in text
 
 

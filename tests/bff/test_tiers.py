@@ -7,22 +7,23 @@ from structlog.testing import capture_logs
 from kit.errors import ErrorCode, FieldViolation, InvalidRequestError, ServiceError
 from kit.settings import NamedSecret
 from protos.memberships.v1.membership_pb2 import Tier
-from tests.bff.conftest import (
-    SERVICE,
+from tests.bff.conftest import bff_in_front_of
+from tests.bff.scripted import (
     TOKEN,
-    ScriptedMemberships,
-    bff_in_front_of,
-    memberships_setup,
+    ScriptedService,
     price_book,
     priced,
+    scripted_serving,
 )
 from tests.kit.serving import GrpcSetup, grpc_serving
 
+SERVICE = "memberships.v1.MembershipsService"
+
 
 async def test_the_price_book_is_served_in_the_asked_currency(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships
+    bff: httpx.AsyncClient, service: ScriptedService
 ) -> None:
-    memberships.answer = price_book(
+    service.answers["ListTiers"] = price_book(
         Tier(tier="free", display_name="Free", features=["Read"]),
         priced("pro", "KES", 49_900, 499_000),
     )
@@ -30,7 +31,7 @@ async def test_the_price_book_is_served_in_the_asked_currency(
     response = await bff.get("/api/tiers", params={"currency": "KES"})
 
     assert response.status_code == 200
-    assert [request.currency_code for request in memberships.asked] == ["KES"]
+    assert [request.currency_code for request in service.requests("ListTiers")] == ["KES"]
     assert response.json() == {
         "currency": "KES",
         "currencies": ["KES", "UGX"],
@@ -50,15 +51,23 @@ async def test_the_price_book_is_served_in_the_asked_currency(
                 "prices": [
                     {
                         "billing_cycle": "monthly",
-                        "amount": {"currency": "KES", "amount": "499.00", "amount_minor": 49_900},
+                        "amount": {
+                            "currency_code": "KES",
+                            "amount": "499.00",
+                            "amount_minor": 49_900,
+                        },
                     },
                     {
                         "billing_cycle": "annual",
-                        "amount": {"currency": "KES", "amount": "4990.00", "amount_minor": 499_000},
+                        "amount": {
+                            "currency_code": "KES",
+                            "amount": "4990.00",
+                            "amount_minor": 499_000,
+                        },
                     },
                 ],
                 "annual_savings": {
-                    "amount": {"currency": "KES", "amount": "998.00", "amount_minor": 99_800},
+                    "amount": {"currency_code": "KES", "amount": "998.00", "amount_minor": 99_800},
                     "basis_points": 1667,
                 },
             },
@@ -68,13 +77,13 @@ async def test_the_price_book_is_served_in_the_asked_currency(
 
 @pytest.mark.parametrize(("query", "asked"), [({}, "UGX"), ({"currency": "kes"}, "KES")])
 async def test_the_currency_has_a_default_and_any_case(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships, query: dict[str, str], asked: str
+    bff: httpx.AsyncClient, service: ScriptedService, query: dict[str, str], asked: str
 ) -> None:
     response = await bff.get("/api/tiers", params=query)
 
     assert response.status_code == 200
     assert response.json()["currency"] == asked
-    assert memberships.asked[0].currency_code == asked
+    assert service.requests("ListTiers")[0].currency_code == asked
 
 
 @pytest.mark.parametrize(
@@ -90,17 +99,17 @@ async def test_the_currency_has_a_default_and_any_case(
 )
 async def test_amounts_are_exact_decimal_text(
     bff: httpx.AsyncClient,
-    memberships: ScriptedMemberships,
+    service: ScriptedService,
     currency: str,
     minor: int,
     text: str,
 ) -> None:
-    memberships.answer = price_book(priced("pro", currency, minor, minor))
+    service.answers["ListTiers"] = price_book(priced("pro", currency, minor, minor))
 
     response = await bff.get("/api/tiers", params={"currency": currency})
 
     amount = response.json()["tiers"][0]["prices"][0]["amount"]
-    assert amount == {"currency": currency, "amount": text, "amount_minor": minor}
+    assert amount == {"currency_code": currency, "amount": text, "amount_minor": minor}
 
 
 @pytest.mark.parametrize(
@@ -116,12 +125,12 @@ async def test_amounts_are_exact_decimal_text(
 )
 async def test_annual_savings_are_exact(
     bff: httpx.AsyncClient,
-    memberships: ScriptedMemberships,
+    service: ScriptedService,
     monthly: int,
     annual: int,
     savings: tuple[int, int],
 ) -> None:
-    memberships.answer = price_book(priced("pro", "UGX", monthly, annual))
+    service.answers["ListTiers"] = price_book(priced("pro", "UGX", monthly, annual))
 
     shown = (await bff.get("/api/tiers")).json()["tiers"][0]["annual_savings"]
 
@@ -130,18 +139,18 @@ async def test_annual_savings_are_exact(
 
 @pytest.mark.parametrize("annual", [300_000, 300_001])
 async def test_a_year_that_saves_nothing_promises_nothing(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships, annual: int
+    bff: httpx.AsyncClient, service: ScriptedService, annual: int
 ) -> None:
-    memberships.answer = price_book(priced("pro", "UGX", 25_000, annual))
+    service.answers["ListTiers"] = price_book(priced("pro", "UGX", 25_000, annual))
 
     assert (await bff.get("/api/tiers")).json()["tiers"][0]["annual_savings"] is None
 
 
 async def test_prices_may_be_cached_for_a_short_time_and_errors_may_not(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships
+    bff: httpx.AsyncClient, service: ScriptedService
 ) -> None:
     good = await bff.get("/api/tiers")
-    memberships.answer = ServiceError(ErrorCode.UNAVAILABLE, "AWAY", "away")
+    service.answers["ListTiers"] = ServiceError(ErrorCode.UNAVAILABLE, "AWAY", "away")
     bad = await bff.get("/api/tiers")
 
     assert good.headers["cache-control"] == "public, max-age=60"
@@ -152,7 +161,7 @@ async def test_prices_may_be_cached_for_a_short_time_and_errors_may_not(
     "currency", ["", "UG", "UGXX", "ABC", "€", "U\x00X", "UGX,KES", "x" * 2000]
 )
 async def test_a_currency_that_does_not_exist_is_a_violation(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships, currency: str
+    bff: httpx.AsyncClient, service: ScriptedService, currency: str
 ) -> None:
     response = await bff.get("/api/tiers", params={"currency": currency})
 
@@ -160,13 +169,15 @@ async def test_a_currency_that_does_not_exist_is_a_violation(
     assert response.headers["content-type"] == "application/problem+json"
     (violation,) = response.json()["violations"]
     assert violation["field"] == "currency"
-    assert memberships.asked == []
+    assert service.requests("ListTiers") == []
 
 
 async def test_a_currency_without_prices_is_a_violation_of_the_same_field(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships
+    bff: httpx.AsyncClient, service: ScriptedService
 ) -> None:
-    memberships.answer = InvalidRequestError([FieldViolation("currency_code", "has no prices")])
+    service.answers["ListTiers"] = InvalidRequestError(
+        [FieldViolation("currency_code", "has no prices")]
+    )
 
     response = await bff.get("/api/tiers", params={"currency": "JPY"})
 
@@ -177,11 +188,11 @@ async def test_a_currency_without_prices_is_a_violation_of_the_same_field(
 
 
 async def test_calls_carry_the_service_token_and_the_request_id(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships
+    bff: httpx.AsyncClient, service: ScriptedService
 ) -> None:
     response = await bff.get("/api/tiers", headers={"x-request-id": "chosen-outside"})
 
-    (metadata,) = memberships.metadata
+    metadata = service.received[0].metadata
     assert metadata["authorization"] == f"Bearer {TOKEN}"
     assert metadata["x-request-id"] == response.headers["x-request-id"] != "chosen-outside"
 
@@ -204,9 +215,9 @@ async def test_calls_carry_the_service_token_and_the_request_id(
     ],
 )
 async def test_errors_of_the_payments_service_become_problem_documents(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships, code: ErrorCode, status: int
+    bff: httpx.AsyncClient, service: ScriptedService, code: ErrorCode, status: int
 ) -> None:
-    memberships.answer = ServiceError(code, "SCRIPTED", "what to do about it")
+    service.answers["ListTiers"] = ServiceError(code, "SCRIPTED", "what to do about it")
 
     response = await bff.get("/api/tiers")
 
@@ -218,9 +229,9 @@ async def test_errors_of_the_payments_service_become_problem_documents(
 
 
 async def test_an_unexpected_error_inside_shows_nothing_of_itself(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships
+    bff: httpx.AsyncClient, service: ScriptedService
 ) -> None:
-    memberships.answer = RuntimeError("database password is hunter2")
+    service.answers["ListTiers"] = RuntimeError("database password is hunter2")
 
     with capture_logs():
         response = await bff.get("/api/tiers")
@@ -230,11 +241,11 @@ async def test_an_unexpected_error_inside_shows_nothing_of_itself(
 
 
 async def test_prices_in_two_currencies_are_our_error_and_answered_as_one(
-    bff: httpx.AsyncClient, memberships: ScriptedMemberships
+    bff: httpx.AsyncClient, service: ScriptedService
 ) -> None:
     tier = priced("pro", "UGX", 25_000, 250_000)
     tier.prices[1].amount.currency_code = "KES"
-    memberships.answer = price_book(tier)
+    service.answers["ListTiers"] = price_book(tier)
 
     with capture_logs() as logs:
         response = await bff.get("/api/tiers")
@@ -246,7 +257,7 @@ async def test_prices_in_two_currencies_are_our_error_and_answered_as_one(
 
 async def test_a_refused_service_token_is_not_the_browsers_fault() -> None:
     async with (
-        grpc_serving(memberships_setup(ScriptedMemberships())) as server,
+        scripted_serving(ScriptedService()) as server,
         bff_in_front_of(server.port, token="another-token-for-tests") as bff,
     ):
         response = await bff.get("/api/tiers")
@@ -272,14 +283,14 @@ async def test_a_payments_service_that_cannot_answer_is_away_as_well() -> None:
 
 
 async def test_while_payments_are_away_the_answer_is_503_and_later_200() -> None:
-    scripted = ScriptedMemberships()
-    async with grpc_serving(memberships_setup(scripted)) as server:
+    scripted = ScriptedService()
+    async with scripted_serving(scripted) as server:
         port = server.port
     async with bff_in_front_of(port) as bff:
         away = await bff.get("/api/tiers")
         not_ready = await bff.get("/readyz")
         alive = await bff.get("/healthz")
-        async with grpc_serving(memberships_setup(scripted, port)):
+        async with scripted_serving(scripted, port):
             while (await bff.get("/readyz")).status_code != 200:
                 pass
             back = await bff.get("/api/tiers")

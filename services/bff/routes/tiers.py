@@ -1,12 +1,9 @@
 """GET /api/tiers: what can be bought, and what it costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
-from kit.errors import FieldViolation, InvalidRequestError
 from kit.money import EXPONENTS, Money
 from protos.common.v1.billing_cycle_pb2 import (
     BILLING_CYCLE_ANNUAL,
@@ -15,63 +12,81 @@ from protos.common.v1.billing_cycle_pb2 import (
 )
 from protos.memberships.v1.membership_pb2 import Tier
 from protos.memberships.v1.memberships_service_pb2 import ListTiersResponse
+from services.bff.documents import PriceDocument, SavingsDocument, TierDocument, TiersDocument
+from services.bff.endpoints import Asked, Endpoint, Parameter, json_answer
+from services.bff.mapping import amount_document, cycle_name
 from services.bff.payments_client import PaymentsClient
+from services.bff.problems import invalid
 
 # Prices change rarely, and a payment is priced anew by the payments service whatever a page shows.
 _CACHE_CONTROL = "public, max-age=60"
 _MONTHS_IN_A_YEAR = 12
-_CYCLE_PREFIX = "BILLING_CYCLE_"
 
 
-def tier_routes(payments: PaymentsClient, default_currency: str) -> list[Route]:
-    """Return the routes of the price book; `default_currency` (ISO 4217) when none is asked for."""
+def tier_endpoints(payments: PaymentsClient, default_currency: str) -> Sequence[Endpoint]:
+    """Return the endpoint of the price book; `default_currency` (ISO 4217) where none is asked."""
 
-    async def list_tiers(request: Request) -> Response:
-        currency = _asked_currency(request, default_currency)
+    async def list_tiers(asked: Asked) -> Response:
+        currency = _asked_currency(asked, default_currency)
         response = await payments.list_tiers(currency)
-        return JSONResponse(
-            tiers_document(currency, response), headers={"cache-control": _CACHE_CONTROL}
+        document = tiers_document(currency, response)
+        return json_answer(asked, document, cache_control=_CACHE_CONTROL)
+
+    currency = Parameter(
+        name="currency",
+        description="ISO 4217 code; without one, the default currency.",
+        schema={"type": "string", "examples": ["UGX"]},
+    )
+    return [
+        Endpoint(
+            method="GET",
+            path="/api/tiers",
+            summary="What can be bought, and what it costs",
+            handle=list_tiers,
+            answer=TiersDocument,
+            for_everybody=True,
+            parameters=[currency],
+            problems=[400],
+            field_names={"currency_code": "currency"},
         )
+    ]
 
-    return [Route("/api/tiers", list_tiers)]
 
-
-def tiers_document(currency: str, response: ListTiersResponse) -> dict[str, object]:
+def tiers_document(currency: str, response: ListTiersResponse) -> TiersDocument:
     """Return the price book as JSON; amounts as exact decimal text and as minor units."""
-    return {
-        "currency": currency,
-        "currencies": list(response.currency_codes),
-        "price_book_version": response.price_book_version,
-        "tiers": [_tier_document(tier) for tier in response.tiers],
-    }
+    return TiersDocument(
+        currency=currency,
+        currencies=list(response.currency_codes),
+        price_book_version=response.price_book_version,
+        tiers=[_tier_document(tier) for tier in response.tiers],
+    )
 
 
-def _asked_currency(request: Request, default: str) -> str:
-    currency = request.query_params.get("currency", default).upper()
+def _asked_currency(asked: Asked, default: str) -> str:
+    currency = asked.request.query_params.get("currency", default).upper()
     if currency not in EXPONENTS:
-        violation = FieldViolation("currency", 'must be an ISO 4217 code, for example "UGX"')
-        raise InvalidRequestError([violation])
+        raise invalid("currency", 'must be an ISO 4217 code, for example "UGX"')
     return currency
 
 
-def _tier_document(tier: Tier) -> dict[str, object]:
+def _tier_document(tier: Tier) -> TierDocument:
     prices = {
         price.billing_cycle: Money(price.amount.currency_code, price.amount.amount_minor)
         for price in tier.prices
     }
-    return {
-        "tier": tier.tier,
-        "display_name": tier.display_name,
-        "features": list(tier.features),
-        "prices": [
-            {"billing_cycle": _cycle_name(cycle), "amount": _money_document(amount)}
+    return TierDocument(
+        tier=tier.tier,
+        display_name=tier.display_name,
+        features=list(tier.features),
+        prices=[
+            PriceDocument(billing_cycle=cycle_name(cycle), amount=amount_document(amount))
             for cycle, amount in prices.items()
         ],
-        "annual_savings": _annual_savings(prices),
-    }
+        annual_savings=_annual_savings(prices),
+    )
 
 
-def _annual_savings(prices: Mapping["BillingCycle.ValueType", Money]) -> dict[str, object] | None:
+def _annual_savings(prices: Mapping["BillingCycle.ValueType", Money]) -> SavingsDocument | None:
     """Return what a year saves against twelve months, or None where it saves nothing."""
     monthly, annual = prices.get(BILLING_CYCLE_MONTHLY), prices.get(BILLING_CYCLE_ANNUAL)
     if monthly is None or annual is None:
@@ -82,16 +97,4 @@ def _annual_savings(prices: Mapping["BillingCycle.ValueType", Money]) -> dict[st
         return None
     # Hundredths of a percent, rounded to the nearest: 1667 is 16.67 %.
     basis_points = (saved.minor * 20_000 + twelve_months.minor) // (2 * twelve_months.minor)
-    return {"amount": _money_document(saved), "basis_points": basis_points}
-
-
-def _cycle_name(cycle: "BillingCycle.ValueType") -> str:
-    return BillingCycle.Name(cycle).removeprefix(_CYCLE_PREFIX).lower()
-
-
-def _money_document(money: Money) -> dict[str, object]:
-    return {
-        "currency": money.currency,
-        "amount": format(money.to_major(), "f"),
-        "amount_minor": money.minor,
-    }
+    return SavingsDocument(amount=amount_document(saved), basis_points=basis_points)
