@@ -5,6 +5,14 @@ WORKERS ?= 2
 PORT_OFFSET ?= 0
 VERBOSE ?=
 ARGS ?=
+FROM ?=
+TO ?=
+DRY_RUN ?=
+SEEDS ?= 2000
+SEED ?=
+POLICY ?= safe
+VECTORS ?=
+SECONDS_EACH ?= 30
 
 UV_VERSION := 0.13.9
 BIN := .venv/bin
@@ -13,7 +21,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop logs demo token test lint format protos lock clean-data clean
+.PHONY: help run stop logs demo token test webhooks-replay simulate model crash vectors fuzz lint format protos lock clean-data clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +47,33 @@ endif
 
 test: $(READY) ## run the tests (ARGS="tests/stack -k watchdog" narrows, WORKERS=4 uses more processes)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+webhooks-replay: $(READY) ## handle stored callbacks again: FROM=2026-11-01 TO=2026-11-02, DRY_RUN=1 only says what would differ
+	@set -a; . .run/env; set +a; \
+		$(BIN)/python -m time_machine --from "$(FROM)" --to "$(TO)" $(if $(DRY_RUN),,--replay)
+
+simulate: $(READY) ## simulate payments under faults: SEEDS=20000, or SEED=n tells the story of one, POLICY=fall_back_on_timeout shows a wrong one
+	@$(BIN)/python -m proofs.simulation --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) --workers $(WORKERS) --policy $(POLICY)
+
+model: $(READY) ## check every order of events in a model of the same rules (ARGS="--variant NAME" tells how a wrong one is caught)
+	@$(BIN)/python -m proofs.model --workers $(WORKERS) $(ARGS)
+
+crash: $(READY) ## kill the operations at every point, cut every commit, restart the database, kill the stack (minutes; ARGS="point create after-commit:3" tries one again)
+ifneq ($(ARGS),)
+	@$(BIN)/python -m proofs.crash $(ARGS)
+else
+	@$(BIN)/python -m proofs.crash matrix
+	@$(BIN)/python -m proofs.crash commits
+	@$(BIN)/python -m proofs.crash idempotency
+	@$(BIN)/python -m proofs.crash database
+	@$(BIN)/python -m proofs.crash stack
+endif
+
+vectors: $(READY) ## run other people's test vectors: VECTORS=folder
+	@$(BIN)/python -m fuzz vectors "$(VECTORS)"
+
+fuzz: $(READY) ## attack every parser and verifier: SECONDS_EACH=30 a target
+	@$(BIN)/python -m fuzz all --seconds $(SECONDS_EACH)
 
 lint: $(READY) ## check style, types, import rules, protos and the freshness of generated code
 	@$(BIN)/ruff check .

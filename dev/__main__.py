@@ -16,7 +16,7 @@ from dev.run import CannotRunError, RunOptions, run
 from dev.stack_lock import StackRunningError, stack_lock, stop_stack, wait_for_cleaning_up
 from dev.supervisor import ServiceFailedError
 from kit.clock import SystemClock
-from kit.user_tokens import UserTokens
+from kit.tokens_issue import issue_token
 
 # As a shell reports a program that Ctrl-C ended.
 _EXIT_INTERRUPTED = 130
@@ -82,7 +82,7 @@ def _dispatch(arguments: argparse.Namespace, checkout: Checkout) -> int:
             checkout.forget_programs()
         case "token":
             secret = load_local_secrets(checkout.secrets)["JWT_SECRET"]
-            print(UserTokens(secret, SystemClock()).issue(arguments.user))
+            print(issue_token(secret, arguments.user, SystemClock()))
     return 0
 
 

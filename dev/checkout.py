@@ -43,6 +43,11 @@ class Checkout:
         return self.run / "sandboxes"
 
     @property
+    def spool(self) -> Path:
+        """Callbacks that the payments server could not take yet."""
+        return self.run / "spool"
+
+    @property
     def postgres(self) -> Path:
         """The database: a folder, or a link to `outside`."""
         return self.run / "postgres"
@@ -87,10 +92,10 @@ class Checkout:
         return home
 
     def forget_data(self) -> None:
-        """Remove the database and what the sandboxes remember. Nothing may be running."""
+        """Remove the database, and what sandboxes and receiver keep. Nothing may be running."""
         if self.postgres.is_symlink():
             self.postgres.unlink()
-        for folder in (self.postgres, self.outside, self.sandboxes):
+        for folder in (self.postgres, self.outside, self.sandboxes, self.spool):
             if folder.exists():
                 shutil.rmtree(folder)
 

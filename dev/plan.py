@@ -58,6 +58,8 @@ def environment_file(stack: Stack) -> dict[str, str]:
         "PAYMENTS_ADDRESS": stack.at(ports.payments),
         "SERVICE_TOKEN": stack.secrets["OPERATOR_TOKEN"],
         "DATABASE_URL": stack.app_url,
+        "GATEWAYS": _gateways(stack),
+        "GATEWAY_TOKEN": stack.secrets["GATEWAY_TOKEN"],
         "BFF_URL": stack.url(ports.bff),
         "WEBHOOK_URL": stack.url(ports.webhook_receiver),
         "FLUTTERWAVE_SANDBOX_URL": stack.url(ports.flutterwave_sandbox),
@@ -166,6 +168,13 @@ def _adapter(stack: Stack, gateway: str, port: int, settings: Mapping[str, str])
     )
 
 
+def _gateways(stack: Stack) -> str:
+    """Return the adapters' addresses as the payments processes are told them."""
+    ports = stack.ports
+    adapters = {"eversend": ports.eversend_adapter, "flutterwave": ports.flutterwave_adapter}
+    return ",".join(f"{name}={stack.at(port)}" for name, port in adapters.items())
+
+
 def _payments(stack: Stack) -> list[Service]:
     ports, secrets = stack.ports, stack.secrets
     tokens = {
@@ -174,13 +183,9 @@ def _payments(stack: Stack) -> list[Service]:
         "operator": secrets["OPERATOR_TOKEN"],
         "platform": secrets["PLATFORM_TOKEN"],
     }
-    gateways = {
-        "eversend": stack.at(ports.eversend_adapter),
-        "flutterwave": stack.at(ports.flutterwave_adapter),
-    }
     shared = {
         "DATABASE_URL": stack.app_url,
-        "GATEWAYS": ",".join(f"{name}={address}" for name, address in gateways.items()),
+        "GATEWAYS": _gateways(stack),
         "GATEWAY_TOKEN": secrets["GATEWAY_TOKEN"],
     }
     server = {
@@ -213,6 +218,7 @@ def _edge(stack: Stack) -> list[Service]:
         **payments,
         "PAYMENTS_SERVICE_TOKEN": secrets["WEBHOOK_RECEIVER_TOKEN"],
         "WEBHOOK_LISTEN": stack.at(ports.webhook_receiver),
+        "WEBHOOK_SPOOL": str(stack.checkout.spool / "webhooks.sqlite"),
         "FLUTTERWAVE_WEBHOOK_SECRET": secrets["FLUTTERWAVE_WEBHOOK_SECRET"],
         "EVERSEND_WEBHOOK_SECRET": secrets["EVERSEND_WEBHOOK_SECRET"],
     }
@@ -220,6 +226,8 @@ def _edge(stack: Stack) -> list[Service]:
         **payments,
         "PAYMENTS_SERVICE_TOKEN": secrets["BFF_TOKEN"],
         "BFF_LISTEN": stack.at(ports.bff),
+        "JWT_SECRET": secrets["JWT_SECRET"],
+        "RETURN_ORIGINS": stack.url(ports.bff),
     }
     return [
         Service(

@@ -48,7 +48,7 @@ async def run(options: RunOptions, checkout: Checkout) -> None:
     console = Console(highlight=False)
     with stack_lock(checkout.lock) as lock:
         stack = await _describe(options, checkout)
-        for folder in (checkout.logs, checkout.pids, checkout.sandboxes):
+        for folder in (checkout.logs, checkout.pids, checkout.sandboxes, checkout.spool):
             folder.mkdir(mode=0o700, exist_ok=True)
         output = Output(console, checkout.logs, verbose=options.verbose)
         watchdog = Watchdog(keep_open=[lock])

@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from kit.clock import SystemClock
-from kit.user_tokens import UserTokens
+from kit.tokens_issue import issue_token
 from protos.common.v1.customer_pb2 import Customer
 from protos.memberships.v1.memberships_service_pb2 import GetMembershipRequest, ListTiersRequest
 from protos.memberships.v1.memberships_service_pb2_grpc import MembershipsServiceStub
@@ -156,7 +156,7 @@ async def test_a_published_call_that_comes_later_says_so(stack: Stack) -> None:
 def _token(stack: Stack, user_id: str) -> str:
     secrets = (stack.folder / "secrets.env").read_text().splitlines()
     (secret,) = [line.split("=", 1)[1] for line in secrets if line.startswith("JWT_SECRET=")]
-    return UserTokens(secret, SystemClock()).issue(user_id)
+    return issue_token(secret, user_id, SystemClock())
 
 
 async def test_another_members_payment_looks_exactly_like_a_missing_one(stack: Stack) -> None:

@@ -84,7 +84,7 @@ async def payments_server() -> AsyncIterator[grpc.aio.Channel]:
     add_PaymentsServiceServicer_to_server(payments, server.server)
     add_GatewayEventsServiceServicer_to_server(GatewayEventsServicer(deps), server.server)
     add_MembershipsServiceServicer_to_server(MembershipsServicer(deps), server.server)
-    add_OperationsServiceServicer_to_server(OperationsServicer(), server.server)
+    add_OperationsServiceServicer_to_server(OperationsServicer(deps), server.server)
     async with _serving(server) as channel:
         yield channel
 

@@ -1,8 +1,9 @@
-"""docs/payment-states.md repeats the table of legal moves and the outcomes of attempts."""
+"""docs/payment-states.md repeats the tables of legal moves and the outcomes of attempts."""
 
 import re
 
 from services.payments.domain.attempts import AttemptOutcome
+from services.payments.domain.refunds import REFUND_TRANSITIONS
 from services.payments.domain.states import TRANSITIONS, PaymentStatus
 from tests.docs.markdown import document, named
 
@@ -13,6 +14,11 @@ _ARROW = re.compile(r"^\s*(\w+) --> (\w+)$", re.MULTILINE)
 def test_the_table_of_moves_is_the_one_in_the_code() -> None:
     written = {named(start)[0]: set(named(ends)) for start, ends in PAGE.table("Payment states")}
     assert written == {start: set(ends) for start, ends in TRANSITIONS.items()}
+
+
+def test_the_table_of_moves_of_refunds_is_the_one_in_the_code() -> None:
+    written = {named(start)[0]: set(named(ends)) for start, ends in PAGE.table("Refunds")}
+    assert written == {start: set(ends) for start, ends in REFUND_TRANSITIONS.items()}
 
 
 def test_the_diagram_has_an_arrow_for_every_move_and_no_other() -> None:

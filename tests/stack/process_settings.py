@@ -25,7 +25,7 @@ REQUIRED: Mapping[str, str] = {
     "OPERATOR_TOKEN": "local-operator-token-5",
     "PLATFORM_TOKEN": "local-platform-token-6",
     "GATEWAY_TOKEN": "local-gateway-token-77",
-    "JWT_SECRET": "local-jwt-secret-888888",
+    "JWT_SECRET": "local-jwt-secret-888888-888888-8888",
     "FLUTTERWAVE_SECRET_KEY": "FLWSECK_TEST-00000000000000000000000000000000-X",
     "FLUTTERWAVE_WEBHOOK_SECRET": "local-flutterwave-hash-9",
     "EVERSEND_CLIENT_ID": "local-client-id",
@@ -37,6 +37,9 @@ REQUIRED: Mapping[str, str] = {
     "GATEWAY_SERVICE_TOKENS": "payments=local-gateway-token-77",
     "PAYMENTS_SERVICE_TOKEN": "local-bff-token-3333",
 }
+
+# HS256, the default of JWT_ALGORITHMS, needs it.
+_REQUIRED_BY_ANOTHER = frozenset({"jwt_secret"})
 
 SandboxReader = Callable[[Mapping[str, str]], object]
 
@@ -62,12 +65,12 @@ class Process:
 
     @property
     def required(self) -> frozenset[str]:
-        """Those without a default."""
+        """Those without a default, or whose default is refused because of another one's."""
         return frozenset(
             name.upper()
             for each in self.settings
             for name, field in each.model_fields.items()
-            if field.is_required()
+            if field.is_required() or name in _REQUIRED_BY_ANOTHER
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 from dev.checkout import ROOT, Checkout
 from dev.env_file import read_env
 from kit.clock import SystemClock
-from kit.user_tokens import UserTokens
+from kit.user_tokens import SharedSecret, TokenRules, UserTokens
 
 
 async def make(*arguments: str) -> tuple[int | None, str, str]:
@@ -41,7 +41,8 @@ async def test_a_token_names_the_member_that_was_asked_for(user: str) -> None:
     code, output, errors = await make("token", f"USER={user.replace('$', '$$')}")
     assert code == 0, errors
     secret = read_env(Checkout().secrets)["JWT_SECRET"]
-    assert UserTokens(secret, SystemClock()).user_id(output.strip()) == user
+    tokens = UserTokens(TokenRules(algorithms={"HS256": SharedSecret(secret)}), SystemClock())
+    assert await tokens.user_id(output.strip()) == user
 
 
 async def test_the_shell_s_own_user_is_not_taken_for_a_member() -> None:
