@@ -18,6 +18,7 @@ COPY db db
 COPY gateway_adapters gateway_adapters
 COPY webhook_receiver webhook_receiver
 COPY gateway_sandboxes gateway_sandboxes
+COPY time_machine time_machine
 RUN python -m compileall -q .
 USER payments
 STOPSIGNAL SIGTERM

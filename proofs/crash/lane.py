@@ -22,7 +22,7 @@ from proofs.crash.records import forget_everything, read_records, tidy
 from proofs.crash.stories import STORIES
 from proofs.crash.variants import AS_BUILT
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _BEGAN = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 # How long a process takes to start again.
 _RESTART = timedelta(seconds=1)

@@ -15,7 +15,7 @@ from kit.tokens_issue import issue_token
 from protos.common.v1.customer_pb2 import Customer
 from protos.memberships.v1.memberships_service_pb2 import GetMembershipRequest, ListTiersRequest
 from protos.memberships.v1.memberships_service_pb2_grpc import MembershipsServiceStub
-from protos.operations.v1.operations_service_pb2 import RunReconciliationRequest
+from protos.operations.v1.operations_service_pb2 import ListDisputesRequest
 from protos.operations.v1.operations_service_pb2_grpc import OperationsServiceStub
 from protos.payments.v1 import payments_service_pb2 as pb
 from protos.payments.v1.gateway_events_service_pb2 import RecordGatewayEventRequest
@@ -144,13 +144,13 @@ async def test_only_the_receiver_may_record_gateway_events(stack: Stack) -> None
 
 
 async def test_a_published_call_that_comes_later_says_so(stack: Stack) -> None:
-    call = OperationsServiceStub(stack.channel).RunReconciliation(
-        RunReconciliationRequest(), metadata=stack.metadata(), timeout=10
+    call = OperationsServiceStub(stack.channel).ListDisputes(
+        ListDisputesRequest(), metadata=stack.metadata(), timeout=10
     )
     error = await _refusal(call)
     assert error.code() == grpc.StatusCode.UNIMPLEMENTED
     assert _reason(error) == "NOT_YET_OFFERED"
-    assert "RunReconciliation" in (error.details() or "")
+    assert "ListDisputes" in (error.details() or "")
 
 
 def _token(stack: Stack, user_id: str) -> str:

@@ -69,6 +69,8 @@ async def test_the_environment_file_tells_how_to_reach_everything(stack: Launche
         "PAYMENTS_ADDRESS",
         "SERVICE_TOKEN",
         "DATABASE_URL",
+        "GATEWAYS",
+        "GATEWAY_TOKEN",
         "BFF_URL",
         "WEBHOOK_URL",
         "FLUTTERWAVE_SANDBOX_URL",

@@ -27,7 +27,7 @@ from protos.payments.v1.payments_service_pb2_grpc import PaymentsServiceStub
 if TYPE_CHECKING:
     from protos.payments.v1.payments_service_pb2_grpc import PaymentsServiceAsyncStub
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 _SERVICE = "payments.v1.PaymentsService"
 _START_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
